@@ -1,0 +1,39 @@
+# Four jobs: demo, test, lint, bench. Each makes what it needs on first use and works offline afterwards.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test lint bench clean help
+help: ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+$(STAMP): pyproject.toml
+	@echo "== making $(VENV) (once)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+demo: $(STAMP) ## the embedded cloud (80 hypervisors, 1,000 servers) lives through a day, balanced
+	@echo "== watari demo $(ARGS)"
+	@$(BIN)/watari demo $(ARGS)
+
+lint: $(STAMP) ## ruff, mypy --strict, import contracts
+	@echo "== ruff"
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@echo "== mypy --strict"
+	@$(BIN)/mypy
+	@echo "== import contracts"
+	@$(BIN)/lint-imports
+
+test: lint ## lint, then unit, scenario, property and contract tests
+	@echo "== pytest"
+	@$(BIN)/python -m pytest -q -n 2 $(ARGS)
+
+bench: $(STAMP) ## Watari, Watcher and hbal on the same cluster, then Watari alone up to 10,000 hosts
+	@echo "== benchmark"
+	@$(BIN)/python -m benchmarks.run $(ARGS)
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) .bench build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""Carry plans out: step handlers, the guard, the journal and the executors."""

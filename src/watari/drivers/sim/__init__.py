@@ -1,0 +1,1 @@
+"""The simulated cloud: virtual time, deterministic by seed, faults on request."""

@@ -1,0 +1,1 @@
+"""Move servers off hosts where they starve: fewest moves until no server is starved."""

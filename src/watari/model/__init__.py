@@ -1,0 +1,1 @@
+"""The nouns: frozen values in the services' own terms; standard library only."""

@@ -1,0 +1,1 @@
+"""Drivers in, snapshots out."""

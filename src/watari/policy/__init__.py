@@ -1,0 +1,1 @@
+"""What the operator wants: YAML in, typed and validated values out."""

@@ -1,0 +1,149 @@
+"""The balance policy as frozen values; every default here is the default of the YAML schema."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, time, tzinfo
+from datetime import timezone as _tz
+from typing import Literal
+
+Rule = Literal["projected", "published"]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A daily span of local time, [start, end); it may cross midnight. Empty `zones` means every zone."""
+
+    start: time
+    end: time
+    zones: frozenset[str] = frozenset()
+
+    def contains(self, local: time) -> bool:
+        if self.start <= self.end:
+            return self.start <= local < self.end
+        return local >= self.start or local < self.end
+
+    def __str__(self) -> str:
+        return f"{self.start:%H:%M}-{self.end:%H:%M}"
+
+
+@dataclass(frozen=True, slots=True)
+class Detect:
+    """When a server is starved: steal AND load at or over both thresholds for `hold_rounds` rounds (B1)."""
+
+    steal: float = 0.05  # 0-1 of one vCPU's time
+    load_per_vcpu: float = 1.0
+    hold_rounds: int = 2
+    smoothing_s: float = 60.0  # time constant of the moving average of steal and load; 0 takes each reading as it is
+    stale_after_s: float = 300.0
+    host_over: float | None = 1.0  # also relieve a host whose demand is over this share of its threads; None: never
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Which hosts may receive. Always the same zone (B2)."""
+
+    headroom: float = 0.05  # share of the threads that stays free of (cautious) demand after the move
+    caution: float = 1.0  # standard deviations of demand added to its mean when steal is projected
+    memory_headroom: float = 0.0  # share of memory that stays free
+    max_steal: float = 0.02  # a host whose worst server has more steal than this receives nothing
+    spread_roles: bool = True  # never onto a host that has as many servers of the role as the source
+    runners_up: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """How a server's role is found: the first that answers wins. A pattern's group `role` (or its match) is the role."""
+
+    metadata_key: str = "role"
+    server_group: bool = True
+    name_pattern: str | None = r"^(?P<role>.+?)-?\d+$"
+
+
+@dataclass(frozen=True, slots=True)
+class Exclude:
+    """Servers and hosts left alone: shell patterns on names or ids, roles, projects, and a metadata key that pins."""
+
+    servers: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    projects: tuple[str, ...] = ()
+    pin_metadata_key: str = "watari:pin"
+
+
+@dataclass(frozen=True, slots=True)
+class Calm:
+    """What keeps a server from going to and fro."""
+
+    cool_down_s: float = 3600.0  # after a move, a server stays put
+    no_return_s: float = 86400.0  # and does not come back to a host that it left
+    cycle_moves: int = 4  # more moves than this in cycle_window_s: it is left alone and a finding says so
+    cycle_window_s: float = 86400.0
+    failed_cool_down_s: float = 900.0  # after a failed move
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """A daily window in which budgets shrink: `moves` at once in total (0: none starts), `bandwidth` as a share."""
+
+    window: Window
+    moves: int = 0
+    bandwidth: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    """How much may go on at once. Bandwidths in MiB/s, None is no limit of ours."""
+
+    total: int = 12
+    per_host_out: int = 2
+    per_host_in: int = 2
+    per_zone: int = 6
+    per_role: int = 2
+    per_plan: int | None = None
+    move_mib_s: float | None = None  # per move
+    link_mib_s: float | None = 800.0  # per host link, all its moves together
+    total_mib_s: float | None = None
+    quiet: tuple[Window, ...] = ()  # no move starts
+    peaks: tuple[Peak, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """The objective: a destination's score is the weighted sum, the lowest wins; victims are chosen by cost alike."""
+
+    steal: float = 10.0  # per 1.0 of projected steal
+    same_role: float = 0.25  # per server of the role already there
+    cpu: float = 1.0  # per 1.0 of projected (cautious) CPU demand over threads
+    memory: float = 0.1  # per 1.0 of memory in use after the move
+    gib: float = 0.01  # victim choice: per GiB that has to be copied
+
+
+@dataclass(frozen=True, slots=True)
+class LookAhead:
+    """Moves before a peak: the daily shape learned from history. Needs one day of it; silent before."""
+
+    horizon_s: float = 2700.0  # 45 min; 0 turns it off
+    slot_s: float = 900.0
+    over: float = 1.0  # act when the forecast demand is over this share of the threads
+
+
+@dataclass(frozen=True, slots=True)
+class BalancePolicy:
+    """Everything `plan balance` obeys."""
+
+    name: str = "default"
+    rule: Rule = "projected"  # "published": B1/B2 as published, by steal now, without projection
+    timezone: tzinfo = _tz.utc
+    expires_s: float = 1800.0
+    detect: Detect = field(default_factory=Detect)
+    destination: Destination = field(default_factory=Destination)
+    roles: Roles = field(default_factory=Roles)
+    exclude: Exclude = field(default_factory=Exclude)
+    calm: Calm = field(default_factory=Calm)
+    budgets: Budgets = field(default_factory=Budgets)
+    weights: Weights = field(default_factory=Weights)
+    look_ahead: LookAhead = field(default_factory=LookAhead)
+    digest: str = ""
+
+    def local(self, at: datetime) -> time:
+        """The wall-clock time of `at` where the operator lives."""
+        return at.astimezone(self.timezone).time()

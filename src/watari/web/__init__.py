@@ -1,0 +1,1 @@
+"""The page: a small server on loopback and its static files."""
