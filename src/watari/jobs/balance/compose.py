@@ -1,0 +1,128 @@
+"""Put the decisions of a balance into a Plan: order, waves, costs, reasons, forecast."""
+
+import hashlib
+from datetime import datetime
+
+import numpy as np
+
+from watari.jobs.balance.draft import Draft, Move
+from watari.jobs.balance.outlook import Outlook, outlook
+from watari.jobs.balance.refusals import refusals
+from watari.jobs.balance.words import host_reason, rule_reasons, takes_off
+from watari.jobs.balance.world import snapshot_digest
+from watari.model.reasons import Finding, Reason
+from watari.plan.estimate import estimate_move
+from watari.plan.plan import Operation, OperationId, Plan
+from watari.plan.steps import LiveMigrate
+from watari.plan.waves import Slot, move_slots, waves_from
+
+JOB = "balance"
+
+
+def compose(draft: Draft, expires_at: datetime) -> Plan:
+    """The finished plan. Its id follows from its input: the same snapshot and policy give the same plan and id."""
+    seen = outlook(draft)
+    snapshot = draft.world.snapshot
+    digest = snapshot_digest(draft.world)
+    name = hashlib.sha256(f"{JOB} {digest} {draft.policy.digest} {draft.policy.name}".encode()).hexdigest()[:8]
+    operations = _operations(draft, seen)
+    return Plan(
+        id=f"p-{name}",
+        job=JOB,
+        cloud=snapshot.cloud,
+        made_at=snapshot.taken_at,
+        expires_at=expires_at,
+        snapshot_digest=digest,
+        policy_digest=draft.policy.digest,
+        operations=operations,
+        refusals=refusals(draft, seen, operations),
+        findings=(*draft.found.findings, *_findings(draft), *draft.standing.findings()),
+        forecast=seen.forecast,
+    )
+
+
+def in_order(draft: Draft) -> list[Move]:
+    """Hosts with the most suffering first; within a host as chosen."""
+    world, found = draft.world, draft.found
+    suffering = world.host_sum(found.steal * world.vcpus * found.held, world.host_of)
+    number = {id(m): i for i, m in enumerate(draft.moves)}
+    return sorted(draft.moves, key=lambda m: (-suffering[m.source], m.source, number[id(m)]))
+
+
+def slots_of(draft: Draft, s: int, source: str, target: str) -> tuple[Slot, ...]:
+    """The concurrency budgets that moving server `s` takes a place of."""
+    b = draft.policy.budgets
+    limits = {"total": b.total, "out": b.per_host_out, "in": b.per_host_in, "zone": b.per_zone, "role": b.per_role}
+    zone = draft.world.zone_names[int(draft.world.zone_of[draft.world.host_of[s]])]
+    return move_slots(source, target, zone, draft.standing.role(s), limits)
+
+
+def _operations(draft: Draft, seen: Outlook) -> tuple[Operation, ...]:
+    world = draft.world
+    number = {id_: i for i, id_ in enumerate(world.readings.ids)} if world.snapshot.flights else {}
+    waves = waves_from(
+        slots_of(draft, number[f.server], f.source, f.target) for f in world.snapshot.flights if f.server in number
+    )
+    out = []
+    for n, move in enumerate(in_order(draft), 1):
+        slots = slots_of(draft, move.server, world.hosts[move.source].name, world.hosts[move.target].name)
+        wave, waits = waves.place(slots)
+        out.append(_operation(draft, seen, move, n, wave, waits))
+    return tuple(sorted(out, key=lambda o: (o.wave, int(o.id))))
+
+
+def _operation(draft: Draft, seen: Outlook, move: Move, n: int, wave: int, waits: str) -> Operation:
+    world, s = draft.world, move.server
+    server, source, target = world.servers[s], world.hosts[move.source], world.hosts[move.target]
+    budgets = draft.policy.budgets
+    limits = (budgets.move_mib_s, budgets.link_mib_s, source.link_mib_s, target.link_mib_s)
+    rate = min(r for r in limits if r is not None)
+    cores = float(draft.found.now[s])
+    return Operation(
+        id=OperationId(str(n)),
+        subject=server.id,
+        name=server.name,
+        zone=source.zone,
+        role=draft.standing.role(s),
+        wave=wave,
+        steps=(LiveMigrate(server.id, source.name, target.name, budgets.move_mib_s),),
+        cost=estimate_move(server.memory_mib, server.local_disk_gib * 1024.0, cores, rate),
+        reasons=_reasons(draft, move),
+        candidates=move.candidates,
+        steal_before=float(draft.found.steal[s]),
+        steal_after=float(seen.steal_after[s]),
+        relieves=tuple(world.readings.ids[i] for i in seen.relieved_on(move.source)),
+        waits_why=waits,
+    )
+
+
+def _reasons(draft: Draft, move: Move) -> tuple[Reason, ...]:
+    found, world, s = draft.found, draft.world, move.server
+    cores = float(draft.ledger.weight(np.array([s]))[0])
+    source = world.hosts[move.source].name
+    why = found.why.get(move.source, "starved")
+    host = host_reason(why, source, move.need_before, float(world.cpus[move.source]))
+    off = takes_off(cores, source)
+    if found.held[s]:
+        rules = rule_reasons(draft.policy.detect, float(found.steal[s]), float(found.load[s]), int(found.rounds[s]))
+        return (*rules, host, off)
+    return (host, off)
+
+
+def _findings(draft: Draft) -> tuple[Finding, ...]:
+    """Hosts without capacity, and zones that ask for more than they have: no move can cure those."""
+    world, out = draft.world, []
+    for h in np.flatnonzero(world.cpus <= 0).tolist():
+        out.append(
+            Finding(world.hosts[h].name, "no-capacity", "has no CPU to give; it receives nothing", "warning",
+                    "Correct the host's record, or take it out of service.")
+        )  # fmt: skip
+    demand = world.host_sum(draft.found.now)
+    for z, zone in enumerate(world.zone_slice):
+        need, have = float(demand[zone].sum()), float((world.cpus * world.up)[zone].sum())
+        if need > have:
+            text = (
+                f"its servers ask for {need:.1f} cores, its hosts have {have:.1f}: some stay starved wherever they are"
+            )
+            out.append(Finding(world.zone_names[z], "zone-full", text, "error", "Add hosts to the zone."))
+    return tuple(out)

@@ -1,0 +1,196 @@
+"""Rank the hosts that may receive a server: same zone, room, fewest of its role, least steal after the move."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from watari.jobs.balance.detect import Diagnosis
+from watari.jobs.balance.ledger import Ledger
+from watari.jobs.balance.standing import Standing
+from watari.jobs.balance.words import Miss, chosen_why, lost_why, no_destination, room_text
+from watari.jobs.balance.world import Bools, Floats, Ints, World
+from watari.model.compute import HostName
+from watari.model.reasons import Candidate
+from watari.policy.balance import BalancePolicy
+
+Rules = list[tuple[str, Bools]]  # rule code -> hosts of the zone that it rules out, in the order they are told
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """The hosts of a server's zone as they would stand after its move; `best` is an index into the zone."""
+
+    server: int
+    zone: slice
+    need: Floats  # cores asked for after the move
+    steal: Floats  # projected, 0-1
+    same_role: Ints
+    scores: Floats  # infinite where a rule forbids the host
+    best: int
+
+
+@dataclass(slots=True)
+class Destinations:
+    """Destinations of one plan; `receives` are the hosts that may receive anything at all."""
+
+    world: World
+    policy: BalancePolicy
+    found: Diagnosis
+    ledger: Ledger
+    standing: Standing
+    worst_steal: Floats  # per host: the most steal that a server there has now
+    floor_cpus: Floats  # capacity that may be divided by
+    floor_memory_mib: Floats
+    receives: Bools
+
+    def weigh(self, s: int) -> Weighed | None:
+        """Score every host of the zone; None if a rule forbids each of them."""
+        zone, ledger, weights = self.zone(s), self.ledger, self.policy.weights
+        need, same = ledger.need_with(zone, s), ledger.same_role(int(self.world.role_of[s]), zone)
+        closed = np.zeros(len(need), bool)
+        for _, fails in self.rules(s, zone, need, same):
+            closed |= fails
+        if closed.all():
+            return None
+        cpus = self.floor_cpus[zone]
+        steal = np.maximum(0.0, 1.0 - cpus / np.maximum(need, 1e-9))
+        used = 1 - (ledger.memory_free[zone] - self.world.server_memory_mib[s]) / self.floor_memory_mib[zone]
+        scores = weights.steal * (steal + self.worst_steal[zone]) + weights.same_role * same
+        scores += weights.cpu * need / cpus + weights.memory * used
+        scores[closed] = np.inf
+        return Weighed(s, zone, need, steal, same, scores, int(scores.argmin()))
+
+    def zone(self, s: int) -> slice:
+        """The hosts of the server's zone."""
+        return self.world.zone_slice[int(self.world.zone_of[self.world.host_of[s]])]
+
+    def candidates(self, weighed: Weighed) -> tuple[Candidate, ...]:
+        """The chosen host and the runners-up as they stand before the move is booked, each with why."""
+        scores = weighed.scores
+        k = min(self.policy.destination.runners_up + 1, int(np.count_nonzero(scores < np.inf)))
+        order = np.argpartition(scores, k - 1)[:k]
+        order = order[np.lexsort((order, scores[order]))]
+        if order[0] != weighed.best:  # equal scores: the first by name was taken
+            order = np.concatenate(([weighed.best], order[order != weighed.best][: k - 1]))
+        role = self.standing.role(weighed.server)
+        raw = [self._candidate(weighed, i) for i in order.tolist()]
+        return (chosen_why(raw[0], role), *(lost_why(c, raw[0], role) for c in raw[1:]))
+
+    def _candidate(self, weighed: Weighed, i: int, why: str = "") -> Candidate:
+        h, score = weighed.zone.start + i, float(weighed.scores[i])
+        return Candidate(
+            self.world.hosts[h].name,
+            score if score < np.inf else None,
+            float(weighed.steal[i]),
+            int(weighed.same_role[i]),
+            int(self.ledger.memory_free[h]),
+            float(weighed.need[i] / self.floor_cpus[h]),
+            why,
+        )
+
+    def why_none(self, s: int) -> tuple[str, str, tuple[Candidate, ...]]:
+        """Why no host takes the server: a sentence that counts the rules, what would help, the nearest misses."""
+        zone = self.zone(s)
+        need, same = self.ledger.need_with(zone, s), self.ledger.same_role(int(self.world.role_of[s]), zone)
+        rules = self.rules(s, zone, need, same)
+        cpu_after = need / self.floor_cpus[zone]
+        misses = self._misses(s, zone, rules, cpu_after)
+        near = self._nearest(s, zone, rules, need, same)
+        return (*no_destination(misses, self.world.hosts[zone.start].zone), near)
+
+    def rules(self, s: int, zone: slice, need: Floats, same_role: Ints) -> Rules:
+        """Every rule with the hosts of the zone that fail it; the order is the order of telling."""
+        world, ledger, policy = self.world, self.ledger, self.policy.destination
+        server, role = world.servers[s], int(world.role_of[s])
+        source = int(world.host_of[s])
+        itself = np.zeros(zone.stop - zone.start, bool)
+        itself[source - zone.start] = True
+        reserve = policy.memory_headroom * world.memory_mib[zone]
+        rules: Rules = [
+            ("itself", itself),
+            ("closed", ~self.receives[zone]),
+            ("memory", ledger.memory_free[zone] - reserve < world.server_memory_mib[s]),
+            ("disk", ledger.disk_free[zone] < world.server_disk_gib[s]),
+            ("vcpus", ledger.vcpus_free[zone] < world.vcpus[s]),
+            ("cpu", need > (1 - policy.headroom) * world.cpus[zone] * (1 + 1e-9)),
+        ]
+        if policy.spread_roles and role >= 0:
+            rules.append(("role", same_role >= ledger.role_at_source(role, source)))
+        if apart := self._apart(s, zone):
+            rules.append(("group", self._mask(zone, apart)))
+        if server.aggregates:
+            rules.append(("aggregate", self._outside(server.aggregates, zone)))
+        if left := self.standing.left_hosts(s):
+            rules.append(("return", self._named(zone, left)))
+        return rules
+
+    def _misses(self, s: int, zone: slice, rules: Rules, cpu: Floats) -> list[Miss]:
+        """Each rule with the hosts it is the first to rule out, and the best of them by that rule's measure."""
+        world, ledger = self.world, self.ledger
+        left = np.ones(zone.stop - zone.start, bool)
+        misses = []
+        best_by = {"memory": -ledger.memory_free[zone], "disk": -ledger.disk_free[zone], "cpu": cpu}
+        for code, fails in rules:
+            hit = np.flatnonzero(left & fails)
+            left &= ~fails
+            if code == "itself" or not len(hit):
+                continue
+            best = int(hit[np.argmin(best_by.get(code, cpu)[hit])])
+            h = zone.start + best
+            server = world.servers[s]
+            text = room_text(code, server, ledger.memory_free[h], ledger.disk_free[h], cpu[best], self.policy)
+            misses.append(Miss(code, len(hit), world.hosts[h].name, text))
+        return misses
+
+    def _nearest(self, s: int, zone: slice, rules: Rules, need: Floats, same: Ints) -> tuple[Candidate, ...]:
+        """The hosts that fail the fewest rules, each with the first rule that it fails."""
+        fails = np.stack([f for _, f in rules])
+        failed = np.where(fails[0], len(rules) + 1, fails.sum(axis=0))  # row 0 is the server's own host
+        steal = np.maximum(0.0, 1.0 - self.floor_cpus[zone] / np.maximum(need, 1e-9))
+        weighed = Weighed(s, zone, need, steal, same, np.full(len(need), np.inf), -1)
+        out = []
+        for i in np.lexsort((need, failed))[: self.policy.destination.runners_up].tolist():
+            if failed[i] > len(rules):
+                continue
+            h, code = zone.start + i, next(code for code, f in rules if f[i])
+            free = self.ledger.memory_free[h], self.ledger.disk_free[h]
+            why = room_text(code, self.world.servers[s], *free, need[i] / self.floor_cpus[h], self.policy)
+            out.append(self._candidate(weighed, i, why))
+        return tuple(out)
+
+    def _apart(self, s: int, zone: slice) -> set[int]:
+        """Hosts with a member of one of the server's anti-affinity groups, planned arrivals included."""
+        world, hosts = self.world, set[int]()
+        for group in self.standing.groups.get(world.readings.ids[s], ()):
+            if group.policy != "anti-affinity":
+                continue
+            members = {self.standing.number[m] for m in group.members if m in self.standing.number} - {s}
+            hosts |= {int(world.host_of[m]) for m in members} | {int(world.bound_for[m]) for m in members}
+            hosts |= {h for h, guests in self.ledger.guests.items() if guests & members}
+        return {h for h in hosts if zone.start <= h < zone.stop}
+
+    def _mask(self, zone: slice, hosts: set[int]) -> Bools:
+        mask = np.zeros(zone.stop - zone.start, bool)
+        mask[[h - zone.start for h in hosts]] = True
+        return mask
+
+    def _named(self, zone: slice, names: set[HostName]) -> Bools:
+        return np.fromiter((h.name in names for h in self.world.hosts[zone]), bool, zone.stop - zone.start)
+
+    def _outside(self, aggregates: frozenset[str], zone: slice) -> Bools:
+        return np.fromiter(
+            (not aggregates <= h.aggregates for h in self.world.hosts[zone]), bool, zone.stop - zone.start
+        )
+
+
+def open_destinations(
+    world: World, policy: BalancePolicy, found: Diagnosis, ledger: Ledger, standing: Standing
+) -> Destinations:
+    """Which hosts may receive at all: up, measured, with capacity, without steal, neither hot nor excluded."""
+    worst = np.zeros(len(world.hosts))
+    np.maximum.at(worst, world.host_of, found.steal)
+    receives = world.up & (world.cpus > 0) & ~found.blind & ~found.hot & (worst <= policy.destination.max_steal)
+    if policy.exclude.hosts:
+        receives &= np.fromiter((not standing.host_excluded(h.name) for h in world.hosts), bool, len(world.hosts))
+    floors = np.maximum(world.cpus, 1e-9), np.maximum(world.memory_mib, 1).astype(float)
+    return Destinations(world, policy, found, ledger, standing, worst, *floors, receives)

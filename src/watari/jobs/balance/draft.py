@@ -1,0 +1,37 @@
+"""A plan in the making: the decisions so far, in indices of World, before they are put into words."""
+
+from dataclasses import dataclass, field
+
+from watari.jobs.balance.destinations import Destinations
+from watari.jobs.balance.detect import Diagnosis
+from watari.jobs.balance.ledger import Ledger
+from watari.jobs.balance.standing import Ban, Standing
+from watari.jobs.balance.world import World
+from watari.model.reasons import Candidate
+from watari.policy.balance import BalancePolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One chosen move, in indices of World, with what was known when it was chosen."""
+
+    server: int
+    source: int
+    target: int
+    need_before: float  # cores asked of the source before the move
+    candidates: tuple[Candidate, ...]
+
+
+@dataclass(slots=True)
+class Draft:
+    """Everything that planning works on and `compose` turns into a Plan."""
+
+    world: World
+    policy: BalancePolicy
+    found: Diagnosis
+    standing: Standing
+    ledger: Ledger
+    destinations: Destinations
+    moves: list[Move] = field(default_factory=list)
+    nowhere: dict[int, tuple[str, str, tuple[Candidate, ...]]] = field(default_factory=dict)  # no destination: why
+    bans: dict[int, Ban] = field(default_factory=dict)  # servers of hot hosts that may not move

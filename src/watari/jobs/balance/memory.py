@@ -1,0 +1,168 @@
+"""What a balancer remembers between rounds: smoothed loads, how long a threshold holds, and the shape of a day.
+
+A `Memory` is a value: `remember(memory, snapshot, policy)` returns the next one. Its arrays follow `ids`; a server that
+appears starts without a past, one that disappears is forgotten.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from watari.jobs.balance.world import Bools, Floats, Ints, Readings, read_loads
+from watari.model.compute import ComputeSnapshot, ServerId
+from watari.policy.balance import BalancePolicy
+
+DEMAND_MEMORY_S = 1800.0  # time constant of the mean and variance of demand: half an hour, a few bursts long
+FIRST_GUESS = 0.25  # a server's standard deviation before it is known, as a share of its demand
+
+
+@dataclass(frozen=True, slots=True)
+class DayShape:
+    """Mean demand per server and slot of the day, blended over days; NaN where never seen. cores[servers, slots]."""
+
+    cores: NDArray[np.float32]
+    slot: int  # being summed up now
+    total: Floats
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Arrays over the servers of `ids`; steal and load smoothed with `detect.smoothing`, demand over half an hour."""
+
+    ids: tuple[ServerId, ...]
+    at: datetime
+    steal: Floats
+    load: Floats
+    mean: Floats  # cores
+    variance: Floats  # cores squared
+    seen: Bools  # ever had a reading
+    rounds: Ints  # consecutive rounds over both thresholds
+    host_rounds: dict[str, int]  # consecutive rounds of a host with more demand than `detect.host_over`
+    shape: DayShape | None = None
+
+
+def remember(memory: Memory | None, snapshot: ComputeSnapshot, policy: BalancePolicy) -> Memory:
+    """Fold one snapshot into the memory."""
+    now = read_loads(snapshot, policy.detect.stale_after_s)
+    old = _start(now, snapshot) if memory is None else _follow(memory, now.ids)
+    elapsed_s = max(0.0, (snapshot.taken_at - old.at).total_seconds())
+    quick, slow = _blend(elapsed_s, policy.detect.smoothing_s), _blend(elapsed_s, DEMAND_MEMORY_S)
+    first, again = now.known & ~old.seen, now.known & old.seen
+    steal = _smooth(old.steal, now.steal, first, again, quick)
+    load = _smooth(old.load, now.load, first, again, quick)
+    error = now.demand - old.mean
+    guess = (FIRST_GUESS * now.demand) ** 2
+    variance = np.where(again, (1 - slow) * (old.variance + slow * error**2), np.where(first, guess, old.variance))
+    over = now.known & (steal >= policy.detect.steal) & (load >= policy.detect.load_per_vcpu)
+    return Memory(
+        ids=now.ids,
+        at=snapshot.taken_at,
+        steal=steal,
+        load=load,
+        mean=_smooth(old.mean, now.demand, first, again, slow),
+        variance=variance,
+        seen=old.seen | now.known,
+        rounds=np.where(over, old.rounds + 1, 0),
+        host_rounds=_host_rounds(old.host_rounds, snapshot, now, policy),
+        shape=_shape(old.shape, snapshot.taken_at, np.where(now.known, now.demand, old.mean), policy),
+    )
+
+
+def forecast_cores(memory: Memory | None, policy: BalancePolicy, at: datetime) -> Floats:
+    """Expected demand per coming slot within the look-ahead: cores[slots ahead, servers]; no rows without a past day.
+
+    A server that has no value for a slot counts with its present mean.
+    """
+    ahead = policy.look_ahead
+    if memory is None or memory.shape is None or ahead.horizon_s <= 0:
+        return np.zeros((0, 0 if memory is None else len(memory.ids)))
+    slots = memory.shape.cores.shape[1]
+    here = _slot(at, policy)
+    coming = [(here + k) % slots for k in range(1, int(ahead.horizon_s // ahead.slot_s) + 1)]
+    wanted = memory.shape.cores[:, coming].T.astype(float)
+    keep = ~np.isnan(wanted).all(axis=1)
+    return np.where(np.isnan(wanted[keep]), memory.mean, wanted[keep])
+
+
+def _start(now: Readings, snapshot: ComputeSnapshot) -> Memory:
+    n = len(now.ids)
+    zeros = [np.zeros(n) for _ in range(4)]
+    return Memory(now.ids, snapshot.taken_at, *zeros, np.zeros(n, bool), np.zeros(n, np.int64), {})
+
+
+def _follow(memory: Memory, ids: tuple[ServerId, ...]) -> Memory:
+    """The same memory with its arrays in the order of `ids`."""
+    if memory.ids == ids:
+        return memory
+    place = {id_: i for i, id_ in enumerate(memory.ids)}
+    take = np.fromiter((place.get(i, -1) for i in ids), np.int64, len(ids))
+    old, found = np.maximum(take, 0), take >= 0
+
+    def pick(column: Floats) -> Floats:
+        return np.where(found, column[old], 0.0) if len(memory.ids) else np.zeros(len(ids))
+
+    shape = memory.shape
+    if shape is not None and len(memory.ids):
+        cores = np.where(found[:, None], shape.cores[old], np.float32(np.nan))
+        shape = replace(shape, cores=cores, total=pick(shape.total))
+    return replace(
+        memory,
+        ids=ids,
+        steal=pick(memory.steal),
+        load=pick(memory.load),
+        mean=pick(memory.mean),
+        variance=pick(memory.variance),
+        seen=pick(memory.seen.astype(float)) > 0,
+        rounds=pick(memory.rounds.astype(float)).astype(np.int64),
+        shape=shape if len(memory.ids) else None,
+    )
+
+
+def _blend(elapsed_s: float, constant_s: float) -> float:
+    """Weight of a new reading in a moving average with this time constant."""
+    return 1.0 if constant_s <= 0 else 1.0 - float(np.exp(-elapsed_s / constant_s))
+
+
+def _smooth(old: Floats, new: Floats, first: Bools, again: Bools, weight: float) -> Floats:
+    return np.where(again, old + weight * (new - old), np.where(first, new, old))
+
+
+def _host_rounds(
+    old: dict[str, int], snapshot: ComputeSnapshot, now: Readings, policy: BalancePolicy
+) -> dict[str, int]:
+    limit = policy.detect.host_over
+    if limit is None:
+        return {}
+    number = {name: i for i, name in enumerate(snapshot.hosts)}
+    where = np.fromiter((number[s.host] for s in snapshot.servers.values()), np.int64, len(now.ids))
+    demand = np.bincount(where, now.demand, len(number))
+    return {
+        host.name: old.get(host.name, 0) + 1
+        for host, cores in zip(snapshot.hosts.values(), demand.tolist(), strict=True)
+        if cores > limit * host.cpus
+    }
+
+
+def _slot(at: datetime, policy: BalancePolicy) -> int:
+    local = policy.local(at)
+    return int((local.hour * 3600 + local.minute * 60 + local.second) // policy.look_ahead.slot_s)
+
+
+def _shape(old: DayShape | None, at: datetime, cores: Floats, policy: BalancePolicy) -> DayShape | None:
+    """Sum up the running slot; when the slot changes, blend its mean into the day (new days weigh 0.4)."""
+    if policy.look_ahead.horizon_s <= 0:
+        return None
+    n, slot = len(cores), _slot(at, policy)
+    if old is None:
+        slots = int(np.ceil(86400 / policy.look_ahead.slot_s))
+        empty = np.full((n, slots), np.nan, np.float32)
+        return DayShape(empty, slot, cores.copy(), 1)
+    if old.slot == slot:
+        return DayShape(old.cores, slot, old.total + cores, old.count + 1)
+    day, mean = old.cores.copy(), (old.total / max(1, old.count)).astype(np.float32)
+    before = day[:, old.slot]
+    day[:, old.slot] = np.where(np.isnan(before), mean, 0.6 * before + 0.4 * mean)
+    return DayShape(day, slot, cores.copy(), 1)

@@ -1,0 +1,100 @@
+"""Plan a balance: relieve every hot host with the fewest moves, each to the best host of its zone."""
+
+import heapq
+from datetime import timedelta
+
+import numpy as np
+
+from watari.jobs.balance.compose import compose
+from watari.jobs.balance.destinations import Weighed, open_destinations
+from watari.jobs.balance.detect import diagnose
+from watari.jobs.balance.draft import Draft, Move
+from watari.jobs.balance.ledger import open_ledger, relieved
+from watari.jobs.balance.memory import Memory
+from watari.jobs.balance.published import publish
+from watari.jobs.balance.standing import standing
+from watari.jobs.balance.victims import choose
+from watari.jobs.balance.world import Ints, build_world
+from watari.model.compute import ComputeSnapshot
+from watari.plan.plan import Plan
+from watari.policy.balance import BalancePolicy
+
+NOBODY: Ints = np.zeros(0, np.int64)
+
+
+def plan(snapshot: ComputeSnapshot, policy: BalancePolicy, memory: Memory | None = None) -> Plan:
+    """What should move now, and why; what should and cannot, and why not.
+
+    `memory` must be the one that `remember` returned for this very snapshot; without one, the readings are taken as
+    means over a window that lasted long enough. Deterministic: equal arguments give equal plans.
+    """
+    draft = draft_plan(snapshot, policy, memory)
+    return compose(draft, snapshot.taken_at + timedelta(seconds=policy.expires_s))
+
+
+def draft_plan(snapshot: ComputeSnapshot, policy: BalancePolicy, memory: Memory | None = None) -> Draft:
+    """The decisions of a plan, before they are put into words."""
+    world = build_world(snapshot, policy)
+    found = diagnose(world, policy, memory)
+    ledger, stand = open_ledger(world, policy, found), standing(world, policy)
+    draft = Draft(world, policy, found, stand, ledger, open_destinations(world, policy, found, ledger, stand))
+    if policy.rule == "published":
+        publish(draft)
+    else:
+        _relieve(draft)
+    return draft
+
+
+def _relieve(draft: Draft) -> None:
+    """Place the largest victim first, over all hosts: late large ones find no room. Each failure is tried once.
+
+    A host's choice of victims is made anew when one of them has no destination; `version` marks the choice that an
+    entry of the heap belongs to.
+    """
+    movable = {h: set(draft.world.on(h).tolist()) for h in np.flatnonzero(draft.found.hot).tolist()}
+    version = dict.fromkeys(movable, 0)
+    heap: list[tuple[float, int, int, int]] = []
+    for h in movable:
+        _queue(draft, h, movable[h], version, heap)
+    limit = draft.policy.budgets.per_plan
+    while heap and (limit is None or len(draft.moves) < limit):
+        _, s, h, made = heapq.heappop(heap)
+        if made != version[h] or relieved(draft.ledger, h, NOBODY):
+            continue
+        movable[h].remove(s)
+        weighed = draft.destinations.weigh(s)
+        if weighed is None:
+            draft.nowhere[s] = draft.destinations.why_none(s)
+            _queue(draft, h, movable[h], version, heap)
+        else:
+            _book(draft, s, h, weighed)
+
+
+def _queue(
+    draft: Draft, h: int, movable: set[int], version: dict[int, int], heap: list[tuple[float, int, int, int]]
+) -> None:
+    version[h] += 1
+    chosen = _choose(draft, h, movable)
+    for s, cores in zip(chosen.tolist(), draft.ledger.weight(chosen).tolist(), strict=True):
+        heapq.heappush(heap, (-cores, s, h, version[h]))
+
+
+def _choose(draft: Draft, h: int, movable: set[int]) -> Ints:
+    """Victims of host `h`, none of them banned; whoever is found to be is taken out of `movable`."""
+    while True:
+        chosen = choose(draft.ledger, h, np.array(sorted(movable), np.int64))
+        if chosen is None:  # what cannot leave is too much for the host alone: at least those that starve get away
+            chosen = np.array([s for s in sorted(movable) if draft.found.held[s]], np.int64)
+        bans = {s: ban for s in chosen.tolist() if (ban := draft.standing.ban(s))}
+        if not bans:
+            return chosen
+        draft.bans |= bans
+        movable.difference_update(bans)
+
+
+def _book(draft: Draft, s: int, source: int, weighed: Weighed) -> None:
+    need = draft.ledger.need_without(source, NOBODY)
+    candidates = draft.destinations.candidates(weighed)
+    target = weighed.zone.start + weighed.best
+    draft.ledger.move(s, source, target)
+    draft.moves.append(Move(s, source, target, need, candidates))

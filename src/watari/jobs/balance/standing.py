@@ -1,0 +1,145 @@
+"""Which servers may be moved at all, and the sentence for those that may not."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from fnmatch import translate
+
+from watari.jobs.balance.world import World
+from watari.model.compute import HostName, PastMove, ServerGroup, ServerId
+from watari.model.reasons import Finding
+from watari.plan.text import format_duration
+from watari.policy.balance import BalancePolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Ban:
+    """Why a server stays where it is, with a stable code and what a person can do."""
+
+    code: str
+    why: str
+    help: str = ""
+
+
+@dataclass(slots=True)
+class Standing:
+    """Answers `ban(server)` lazily: only servers of hot hosts are ever asked about."""
+
+    world: World
+    policy: BalancePolicy
+    groups: dict[ServerId, list[ServerGroup]]
+    moves: dict[ServerId, list[PastMove]]
+    flying: frozenset[ServerId]
+    number: dict[ServerId, int]  # index of each server that is in a group
+    _excluded: "re.Pattern[str] | None" = None
+    _hosts: "re.Pattern[str] | None" = None
+
+    def ban(self, s: int) -> Ban | None:
+        """None if server `s` may be moved now."""
+        return self._state(s) or self._wish(s) or self._calm(s)
+
+    def host_excluded(self, name: str) -> bool:
+        """The policy leaves this host alone: nothing goes there, nothing leaves it."""
+        return bool(self._hosts and self._hosts.match(name))
+
+    def left_hosts(self, s: int) -> set[HostName]:
+        """Hosts that the server left too recently to come back."""
+        since = self._now() - timedelta(seconds=self.policy.calm.no_return_s)
+        return {m.source for m in self.moves.get(self.world.readings.ids[s], ()) if m.done and m.ended > since}
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Servers that the cycle breaker holds."""
+        calm = self.policy.calm
+        out = []
+        for id_, moves in self.moves.items():
+            n = self._recent(moves)
+            if n >= calm.cycle_moves:
+                text = (
+                    f"moved {n} times in {format_duration(calm.cycle_window_s)} (limit {calm.cycle_moves}); left alone"
+                )
+                out.append(
+                    Finding(id_, "cycle", text, "warning", "Look at its load: moving does not help it. Resize it.")
+                )
+        return tuple(out)
+
+    def _now(self) -> datetime:
+        return self.world.snapshot.taken_at
+
+    def _recent(self, moves: Iterable[PastMove]) -> int:
+        since = self._now() - timedelta(seconds=self.policy.calm.cycle_window_s)
+        return sum(1 for m in moves if m.done and m.ended > since)
+
+    def _state(self, s: int) -> Ban | None:
+        server = self.world.servers[s]
+        if server.id in self.flying:
+            return Ban("moving", "is being moved already")
+        if server.status != "ACTIVE":
+            return Ban("status", f"is {server.status}, and only ACTIVE servers move live", "Mend or start it first.")
+        if server.pinned_by:
+            return Ban("pinned", f"cannot move live: {server.pinned_by}", "Move its neighbours, or it cold.")
+        if not self.world.readings.known[s]:
+            return Ban("no-data", "its load is not known", "Check the exporter on its host.")
+        for group in self.groups.get(server.id, ()):
+            if group.policy == "affinity" and len(group.members) > 1:
+                why = f"server group {group.name} (affinity) keeps it with {len(group.members) - 1} others"
+                return Ban("affinity", why, "Make the group soft-affinity, or move its neighbours.")
+        return None
+
+    def _wish(self, s: int) -> Ban | None:
+        server, exclude = self.world.servers[s], self.policy.exclude
+        pin = server.metadata.get(exclude.pin_metadata_key, "").strip().lower()
+        if pin and pin not in ("false", "no", "0", "off"):
+            return Ban("pinned", f"its metadata pins it ({exclude.pin_metadata_key}={pin})", "Remove the metadata key.")
+        if self._excluded and (self._excluded.match(server.name) or self._excluded.match(server.id)):
+            return Ban("excluded", "the policy excludes it (exclude.servers)", "Take it out of exclude.servers.")
+        if server.project and server.project in exclude.projects:
+            return Ban("excluded", f"the policy excludes project {server.project}", "Change exclude.projects.")
+        role = self.role(s)
+        if role and role in exclude.roles:
+            return Ban("excluded", f"the policy excludes role {role}", "Change exclude.roles.")
+        if self.host_excluded(server.host):
+            return Ban("excluded", f"the policy leaves {server.host} alone (exclude.hosts)", "Change exclude.hosts.")
+        return None
+
+    def role(self, s: int) -> str:
+        """The role's name, empty without one."""
+        number = self.world.role_of[s]
+        return self.world.role_names[number] if number >= 0 else ""
+
+    def _calm(self, s: int) -> Ban | None:
+        calm, moves = self.policy.calm, self.moves.get(self.world.readings.ids[s])
+        if not moves:
+            return None
+        if (n := self._recent(moves)) >= calm.cycle_moves:
+            why = f"moved {n} times in {format_duration(calm.cycle_window_s)} (limit {calm.cycle_moves})"
+            return Ban("cycle", why, "Moving does not help it: resize it or look at its load.")
+        last = max(moves, key=lambda m: m.ended)
+        pause_s, word = (calm.cool_down_s, "moved") if last.done else (calm.failed_cool_down_s, "a move failed")
+        rest_s = pause_s - (self._now() - last.ended).total_seconds()
+        if rest_s <= 0:
+            return None
+        ago = format_duration(pause_s - rest_s)
+        until = self.policy.local(last.ended + timedelta(seconds=pause_s))
+        key = "calm.cool_down" if last.done else "calm.failed_cool_down"
+        why = f"{word} {ago} ago; the cool-down is {format_duration(pause_s)}"
+        return Ban("cool-down", why, f"Wait until {until:%H:%M}, or lower {key}.")
+
+
+def standing(world: World, policy: BalancePolicy) -> Standing:
+    """Index groups, past moves and flights by server."""
+    groups, moves = defaultdict(list), defaultdict(list)
+    for group in world.snapshot.groups.values():
+        for member in group.members:
+            groups[member].append(group)
+    for move in world.snapshot.past:
+        moves[move.server].append(move)
+    flying = frozenset(f.server for f in world.snapshot.flights)
+    number = {id_: i for i, id_ in enumerate(world.readings.ids) if id_ in groups}
+    exclude = policy.exclude
+    return Standing(world, policy, groups, moves, flying, number, _any_of(exclude.servers), _any_of(exclude.hosts))
+
+
+def _any_of(patterns: Sequence[str]) -> "re.Pattern[str] | None":
+    return re.compile("|".join(translate(p) for p in patterns)) if patterns else None

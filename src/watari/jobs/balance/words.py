@@ -1,0 +1,113 @@
+"""The sentences of a balance plan: why this server, why this host, why not another."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from watari.model.compute import Server
+from watari.model.reasons import Candidate, Reason
+from watari.plan.text import percent
+from watari.policy.balance import BalancePolicy, Detect
+
+CURES = {
+    "closed": "bring hosts of the zone back into service",
+    "memory": "free memory there or add a host",
+    "disk": "free disk there or use shared storage",
+    "vcpus": "raise the hosts' CPU allocation ratio or add a host",
+    "cpu": "add a host to the zone or lower destination.headroom",
+    "role": "spread the role over more hosts, or set destination.spread_roles to false",
+    "group": "add a host, or make the server group soft-anti-affinity",
+    "aggregate": "add hosts to the aggregate",
+    "return": "wait, or lower calm.no_return",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """A rule that ruled out `count` hosts; `best` came nearest to passing, `text` says by how much it failed."""
+
+    code: str
+    count: int
+    best: str
+    text: str
+
+
+def rule_reasons(detect: Detect, steal: float, load: float, rounds: int) -> tuple[Reason, ...]:
+    """The three facts that make a server starved, each value beside its limit."""
+    return (
+        Reason("steal", "steal", percent(steal), percent(detect.steal)),
+        Reason("load", "load per vCPU", f"{load:.2f}", f"{detect.load_per_vcpu:.2f}"),
+        Reason("held", "held", _rounds(rounds), _rounds(detect.hold_rounds)),
+    )
+
+
+def host_reason(why: str, host: str, need_cores: float, cpus: float) -> Reason:
+    """Why a server leaves a host that is not starved itself."""
+    text = {
+        "starved": f"servers starve on {host}, which is asked for",
+        "over": f"{host} is asked for",
+        "forecast": f"{host} will soon be asked for",
+    }[why]
+    return Reason(f"host-{why}", text, f"{need_cores:.1f} cores", f"{cpus:.1f}")
+
+
+def takes_off(cores: float, source: str) -> Reason:
+    """What its leaving does for the host: of the fewest servers that relieve it, the cheapest to copy."""
+    return Reason("choice", f"its leaving takes {cores:.1f} cores off {source}; no fewer moves relieve it")
+
+
+def chosen_why(first: Candidate, role: str) -> Candidate:
+    """The winner's line."""
+    return replace(first, why=f"lowest score: projected steal {percent(first.steal or 0)}{_with_role(first, role)}")
+
+
+def lost_why(loser: Candidate, first: Candidate, role: str) -> Candidate:
+    """What a runner-up lost by: the part of the objective in which it is worse."""
+    if loser.same_role > first.same_role:
+        why = f"{loser.same_role} {role} there already, {first.same_role} on {first.host}"
+    elif (loser.steal or 0) > (first.steal or 0) + 0.0005:
+        why = f"projected steal {percent(loser.steal or 0)}, {percent(first.steal or 0)} on {first.host}"
+    elif loser.cpu_after > first.cpu_after + 0.0005:
+        why = f"CPU would reach {percent(loser.cpu_after)}, {percent(first.cpu_after)} on {first.host}"
+    elif loser.score is not None and first.score is not None and loser.score > first.score:
+        why = f"its memory is fuller or its steal higher than that of {first.host}"
+    else:
+        why = f"equal to {first.host}, which comes first by name"
+    return replace(loser, why=why)
+
+
+def room_text(
+    code: str, server: Server, free_mib: float, free_gib: float, cpu_after: float, policy: BalancePolicy
+) -> str:
+    """By how much a host fails a rule: the value and the limit."""
+    limits = policy.destination
+    return {
+        "closed": "it receives nothing (not up, hot, excluded, without data or with steal of its own)",
+        "memory": f"{max(0, int(free_mib)):,} MiB free, needs {server.memory_mib:,} MiB",
+        "disk": f"{max(0, int(free_gib)):,} GiB free, needs {server.local_disk_gib:,} GiB",
+        "vcpus": f"no room for {server.vcpus} vCPUs under its allocation ratio",
+        "cpu": f"CPU would reach {percent(cpu_after)}, limit {percent(1 - limits.headroom)}",
+        "role": "it has as many servers of the role as the source",
+        "group": "it runs a member of the same anti-affinity group",
+        "aggregate": f"it is not in {', '.join(sorted(server.aggregates))}",
+        "return": "the server left it within calm.no_return",
+    }[code]
+
+
+def no_destination(misses: Sequence[Miss], zone: str) -> tuple[str, str]:
+    """Why no host of the zone takes a server, and what would help, the widest reason first."""
+    if not misses:
+        return f"{zone} has no other host", f"Add a host to {zone}."
+    ordered = sorted(misses, key=lambda m: -m.count)
+    parts = [
+        f"{m.count} {'host fails' if m.count == 1 else 'hosts fail'} {m.code} ({m.best}: {m.text})" for m in ordered
+    ]
+    help_ = "; ".join(CURES[m.code] for m in ordered[:2])
+    return f"no host of {zone} takes it: " + "; ".join(parts), help_[0].upper() + help_[1:] + "."
+
+
+def _with_role(candidate: Candidate, role: str) -> str:
+    return f", {candidate.same_role} {role} there" if role else ""
+
+
+def _rounds(n: int) -> str:
+    return f"{n} round" if n == 1 else f"{n} rounds"
