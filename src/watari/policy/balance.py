@@ -1,8 +1,7 @@
 """The balance policy as frozen values; every default here is the default of the YAML schema."""
 
 from dataclasses import dataclass, field
-from datetime import datetime, time, tzinfo
-from datetime import timezone as _tz
+from datetime import UTC, datetime, time, tzinfo
 from typing import Literal
 
 Rule = Literal["projected", "published"]
@@ -51,7 +50,7 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """How a server's role is found: the first that answers wins. A pattern's group `role` (or its match) is the role."""
+    """How a server's role is found: the first that answers wins. The pattern's group `role` (or its match) is the role."""
 
     metadata_key: str = "role"
     server_group: bool = True
@@ -132,7 +131,7 @@ class BalancePolicy:
 
     name: str = "default"
     rule: Rule = "projected"  # "published": B1/B2 as published, by steal now, without projection
-    timezone: tzinfo = _tz.utc
+    timezone: tzinfo = UTC
     expires_s: float = 1800.0
     detect: Detect = field(default_factory=Detect)
     destination: Destination = field(default_factory=Destination)

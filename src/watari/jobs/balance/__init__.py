@@ -1,6 +1,6 @@
 """Move servers off hosts where they starve: fewest moves until no server is starved."""
 
-from watari.jobs.balance.memory import Memory, remember
+from watari.jobs.balance.memory import Memory, needs_help, remember
 from watari.jobs.balance.planner import plan
 
-__all__ = ["Memory", "plan", "remember"]
+__all__ = ["Memory", "needs_help", "plan", "remember"]

@@ -111,12 +111,12 @@ def _reasons(draft: Draft, move: Move) -> tuple[Reason, ...]:
 
 def _findings(draft: Draft) -> tuple[Finding, ...]:
     """Hosts without capacity, and zones that ask for more than they have: no move can cure those."""
-    world, out = draft.world, []
-    for h in np.flatnonzero(world.cpus <= 0).tolist():
-        out.append(
-            Finding(world.hosts[h].name, "no-capacity", "has no CPU to give; it receives nothing", "warning",
-                    "Correct the host's record, or take it out of service.")
-        )  # fmt: skip
+    world = draft.world
+    cure = "Correct the host's record, or take it out of service."
+    out = [
+        Finding(world.hosts[h].name, "no-capacity", "has no CPU to give; it receives nothing", "warning", cure)
+        for h in np.flatnonzero(world.cpus <= 0).tolist()
+    ]
     demand = world.host_sum(draft.found.now)
     for z, zone in enumerate(world.zone_slice):
         need, have = float(demand[zone].sum()), float((world.cpus * world.up)[zone].sum())

@@ -106,15 +106,17 @@ def _blind_findings(world: World, policy: BalancePolicy) -> tuple[Finding, ...]:
                 f"{share:.0f} % of the servers send no usable load; nothing is planned on so little data",
                 "error",
                 "Check the metrics source, then plan again.",
-            )  # fmt: skip
+            )
         )
     n = len(world.hosts)
     unknown = np.bincount(world.host_of, ~r.known, n).astype(int)
     total = np.bincount(world.host_of, minlength=n)
     newest_s = np.full(n, np.inf)
     np.minimum.at(newest_s, world.host_of[~r.known], r.age_s[~r.known])
-    for h in np.flatnonzero(unknown).tolist():
-        findings.append(_blind_host(world, policy, h, int(unknown[h]), int(total[h]), float(newest_s[h])))
+    findings.extend(
+        _blind_host(world, policy, h, int(unknown[h]), int(total[h]), float(newest_s[h]))
+        for h in np.flatnonzero(unknown).tolist()
+    )
     return tuple(findings)
 
 

@@ -57,7 +57,8 @@ class Ledger:
 
     def weight(self, s: Ints) -> Floats:
         """What a server takes off its host, at most: the order in which servers are tried."""
-        return np.maximum(self.demands[:, s].max(axis=0), self.mean[s])
+        weight: Floats = np.maximum(self.demands[:, s].max(axis=0), self.mean[s])
+        return weight
 
     def same_role(self, role: int, hosts: slice) -> Ints:
         """Servers of the role per host, planned arrivals included, planned departures not taken off."""
@@ -138,12 +139,12 @@ def open_ledger(world: World, policy: BalancePolicy, found: Diagnosis) -> Ledger
 
 def relieved(ledger: Ledger, h: int, without: Ints) -> bool:
     """Would host `h` give everyone what they ask for if the servers `without` left?"""
-    return ledger.need_without(h, without) <= ledger.world.cpus[h] * (1 + 1e-9)
+    return ledger.need_without(h, without) <= float(ledger.world.cpus[h]) * (1 + 1e-9)
 
 
 def _free(world: World, have: Floats | Ints, per_server: Floats | Ints, flying: Ints) -> Floats:
     """Room per host, with the place of a migrating server taken on both sides."""
     n = len(world.hosts)
-    used = np.bincount(world.host_of, per_server, n)
+    used: Floats = np.bincount(world.host_of, per_server, n).astype(float)
     used += np.bincount(world.bound_for[flying], per_server[flying], n)
     return have - used

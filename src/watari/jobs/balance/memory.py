@@ -71,6 +71,20 @@ def remember(memory: Memory | None, snapshot: ComputeSnapshot, policy: BalancePo
     )
 
 
+def needs_help(memory: Memory, snapshot: ComputeSnapshot, policy: BalancePolicy) -> bool:
+    """Would a plan have anything to say? False in a calm cloud, which is most rounds; much cheaper than a plan."""
+    hold = policy.detect.hold_rounds
+    if bool((memory.rounds >= 1).any()) or any(n >= hold for n in memory.host_rounds.values()):
+        return True
+    ahead = forecast_cores(memory, policy, snapshot.taken_at)
+    if not len(ahead):
+        return False
+    number = {name: i for i, name in enumerate(snapshot.hosts)}
+    where = np.fromiter((number[s.host] for s in snapshot.servers.values()), np.int64, len(memory.ids))
+    cpus = np.array([h.cpus for h in snapshot.hosts.values()])
+    return any((np.bincount(where, row, len(cpus)) > policy.look_ahead.over * cpus).any() for row in ahead)
+
+
 def forecast_cores(memory: Memory | None, policy: BalancePolicy, at: datetime) -> Floats:
     """Expected demand per coming slot within the look-ahead: cores[slots ahead, servers]; no rows without a past day.
 
@@ -88,9 +102,9 @@ def forecast_cores(memory: Memory | None, policy: BalancePolicy, at: datetime) -
 
 
 def _start(now: Readings, snapshot: ComputeSnapshot) -> Memory:
-    n = len(now.ids)
-    zeros = [np.zeros(n) for _ in range(4)]
-    return Memory(now.ids, snapshot.taken_at, *zeros, np.zeros(n, bool), np.zeros(n, np.int64), {})
+    zeros = np.zeros(len(now.ids))
+    never, rounds = zeros.astype(bool), zeros.astype(np.int64)
+    return Memory(now.ids, snapshot.taken_at, zeros, zeros, zeros, zeros, never, rounds, {})
 
 
 def _follow(memory: Memory, ids: tuple[ServerId, ...]) -> Memory:

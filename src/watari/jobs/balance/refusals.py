@@ -1,4 +1,4 @@
-"""Every starved server that is not moved gets a sentence: helped otherwise, waiting, or refused, and what would help."""
+"""Every starved server that is not moved gets a sentence: helped otherwise, waiting, or refused, and the cure."""
 
 import numpy as np
 

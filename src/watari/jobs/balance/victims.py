@@ -51,8 +51,9 @@ def _short(ledger: Ledger, h: int, pool: Ints) -> int | None:
 
 def _cost(world: World, weights: Weights, ledger: Ledger, pool: Ints) -> Floats:
     """GiB to copy, plus a little for demand: of two equal copies the smaller consumer finds a place more easily."""
-    gib = world.server_memory_mib[pool] / 1024 + world.server_disk_gib[pool]
-    return weights.gib * gib + 0.001 * ledger.weight(pool)
+    gib: Floats = world.server_memory_mib[pool] / 1024 + world.server_disk_gib[pool]
+    cost: Floats = weights.gib * gib + 0.001 * ledger.weight(pool)
+    return cost
 
 
 def _without_each(ledger: Ledger, h: int, gone: Ints, pool: Ints) -> Floats:

@@ -1,9 +1,9 @@
 """The snapshot as arrays, once per plan: what every later decision reads.
 
 Layout. Hosts are sorted by (zone, name), so that the hosts of zone z are the slice `zone_slice[z]`; servers keep the
-snapshot's order. `host_of[s]` is the index of the host that a server runs on, `bound_for[s]` the one its migration under
-way will end on (-1: none). Demands are cores, memory MiB, disk GiB; steal is a share (0-1) of one vCPU's time.
-A server whose load is missing, stale or not a number has `known[s]` False and zero in every load column.
+snapshot's order. `host_of[s]` is the index of the host that a server runs on, `bound_for[s]` the one on which its
+migration under way will end (-1: none). Demands are cores, memory MiB, disk GiB; steal is a share (0-1) of one vCPU's
+time. A server whose load is missing, stale or not a number has `known[s]` False and zero in every load column.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from watari.jobs.balance.roles import roles_of
-from watari.model.compute import ComputeSnapshot, Host, Load, Server, ServerId
+from watari.model.compute import ComputeSnapshot, Host, HostName, Load, Server, ServerId
 from watari.policy.balance import BalancePolicy
 
 Floats = NDArray[np.float64]
@@ -70,7 +70,8 @@ class World:
     def host_sum(self, per_server: Floats | Ints, where: Ints | None = None) -> Floats:
         """Sum a server column per host, each server counted where it will be once the moves under way are over."""
         at = self.settled if where is None else where
-        return np.bincount(at, per_server, len(self.hosts))
+        sums: Floats = np.bincount(at, per_server.astype(np.float64), len(self.hosts)).astype(np.float64)
+        return sums
 
     @property
     def settled(self) -> Ints:
@@ -109,8 +110,8 @@ def build_world(snapshot: ComputeSnapshot, policy: BalancePolicy, readings: Read
     zones, zone_of, slices = _zones(hosts)
     host_of = np.fromiter((index[s.host] for s in servers), np.int64, len(servers))
     role_of, role_names = roles_of(snapshot, servers, policy.roles)
-    vcpus = _column(servers, "vcpus").astype(float)
-    cpus = _column(hosts, "cpus", np.float64)
+    vcpus = _floats(servers, "vcpus")
+    cpus = _floats(hosts, "cpus")
     by_host = np.argsort(host_of, kind="stable")
     return World(
         snapshot=snapshot,
@@ -121,15 +122,15 @@ def build_world(snapshot: ComputeSnapshot, policy: BalancePolicy, readings: Read
         zone_of=zone_of,
         zone_slice=slices,
         cpus=_effective_cpus(cpus, host_of, vcpus, readings),
-        memory_mib=_column(hosts, "memory_mib"),
-        disk_gib=_column(hosts, "disk_gib"),
-        vcpu_limit=cpus * _column(hosts, "cpu_ratio", np.float64),
+        memory_mib=_ints(hosts, "memory_mib"),
+        disk_gib=_ints(hosts, "disk_gib"),
+        vcpu_limit=cpus * _floats(hosts, "cpu_ratio"),
         up=np.fromiter((h.state == "up" for h in hosts), np.bool_, len(hosts)),
         host_of=host_of,
         bound_for=_bound_for(snapshot, readings.ids, index),
         vcpus=vcpus,
-        server_memory_mib=_column(servers, "memory_mib"),
-        server_disk_gib=_column(servers, "local_disk_gib"),
+        server_memory_mib=_ints(servers, "memory_mib"),
+        server_disk_gib=_ints(servers, "local_disk_gib"),
         role_of=role_of,
         role_names=role_names,
         by_host=by_host,
@@ -171,7 +172,7 @@ def _zones(hosts: Sequence[Host]) -> tuple[tuple[str, ...], Ints, tuple[slice, .
     return names, zone_of, tuple(slice(int(a), int(b)) for a, b in pairwise(edges))
 
 
-def _bound_for(snapshot: ComputeSnapshot, ids: Sequence[ServerId], index: dict[str, int]) -> Ints:
+def _bound_for(snapshot: ComputeSnapshot, ids: Sequence[ServerId], index: dict[HostName, int]) -> Ints:
     bound = np.full(len(ids), -1, np.int64)
     if snapshot.flights:
         number = {id_: i for i, id_ in enumerate(ids)}
@@ -181,6 +182,9 @@ def _bound_for(snapshot: ComputeSnapshot, ids: Sequence[ServerId], index: dict[s
     return bound
 
 
-def _column(things: Sequence[object], name: str, dtype: type = np.int64) -> NDArray[np.generic]:
-    get = attrgetter(name)
-    return np.fromiter(map(get, things), dtype, len(things))
+def _ints(things: Sequence[object], name: str) -> Ints:
+    return np.fromiter(map(attrgetter(name), things), np.int64, len(things))
+
+
+def _floats(things: Sequence[object], name: str) -> Floats:
+    return np.fromiter(map(attrgetter(name), things), np.float64, len(things))

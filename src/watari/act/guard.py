@@ -1,0 +1,128 @@
+"""One place that decides whether a move may start now, and how fast it may copy."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from watari.model.compute import Host, HostName
+from watari.plan.plan import Operation
+from watari.plan.text import format_duration
+from watari.policy.balance import BalancePolicy, Budgets, Peak
+
+LEAST_SHARE = 0.2  # a move that would get less than this share of a link's budget waits: slow copies never converge
+
+
+@dataclass(frozen=True, slots=True)
+class UnderWay:
+    """A move that holds budgets; `rate_mib_s` is what it was allowed."""
+
+    source: HostName
+    target: HostName
+    zone: str
+    role: str
+    rate_mib_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """It may start now, at this rate at most (None: no limit of ours)."""
+
+    rate_mib_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """It may not start now; `why` says what it waits for."""
+
+    why: str
+
+
+@dataclass(slots=True)
+class Guard:
+    """Budgets of a policy over everything that is under way, whoever started it."""
+
+    policy: BalancePolicy
+    hosts: Mapping[HostName, Host]
+    stopped: str = ""  # the stop switch: a reason, or empty
+
+    def may_start(self, op: Operation, under_way: Iterable[UnderWay], at: datetime) -> Go | Wait:
+        """Check the stop switch, quiet hours, peaks, concurrency, then bandwidth."""
+        moves, step, budgets = list(under_way), op.steps[0], self.policy.budgets
+        if why := self._closed(op.zone, at):
+            return Wait(why)
+        peak = self._peak(op.zone, at)
+        if why := _concurrency(op, moves, budgets, peak):
+            return Wait(why)
+        return self._rate(
+            step.source, step.target, step.bandwidth_mib_s, moves, 1.0 if peak is None else peak.bandwidth
+        )
+
+    def _closed(self, zone: str, at: datetime) -> str:
+        if self.stopped:
+            return f"stopped: {self.stopped}"
+        local = self.policy.local(at)
+        for window in self.policy.budgets.quiet:
+            if window.contains(local) and (not window.zones or zone in window.zones):
+                return f"quiet hours {window}"
+        return ""
+
+    def _peak(self, zone: str, at: datetime) -> Peak | None:
+        local = self.policy.local(at)
+        return next(
+            (
+                p
+                for p in self.policy.budgets.peaks
+                if p.window.contains(local) and (not p.window.zones or zone in p.window.zones)
+            ),
+            None,
+        )
+
+    def _rate(
+        self, source: HostName, target: HostName, cap: float | None, moves: list[UnderWay], share: float
+    ) -> Go | Wait:
+        budgets, room = self.policy.budgets, []
+        for host in (source, target):
+            link = self._link(host, share)
+            used = sum(m.rate_mib_s for m in moves if host in (m.source, m.target))
+            if link - used < LEAST_SHARE * link or link <= 0:
+                return Wait(f"link of {host}: {used:.0f} of {link:.0f} MiB/s in use")
+            room.append(link - used)
+        if budgets.total_mib_s is not None:
+            total, used = budgets.total_mib_s * share, sum(m.rate_mib_s for m in moves)
+            if total - used < LEAST_SHARE * min(total, *room):
+                return Wait(f"all links: {used:.0f} of {total:.0f} MiB/s in use")
+            room.append(total - used)
+        caps = (cap, budgets.move_mib_s)
+        return Go(min([*room, *(c for c in caps if c is not None)]))
+
+    def _link(self, host: HostName, share: float) -> float:
+        have = self.hosts[host].link_mib_s if host in self.hosts else float("inf")
+        limit = self.policy.budgets.link_mib_s
+        return have * share if limit is None else min(have, limit * share)
+
+
+def next_opening(policy: BalancePolicy, at: datetime) -> str:
+    """When the quiet hours that hold now end, in words; empty outside them."""
+    local = policy.local(at)
+    for window in policy.budgets.quiet:
+        if window.contains(local):
+            end, now = window.end, local
+            left_s = (end.hour - now.hour) * 3600 + (end.minute - now.minute) * 60 - now.second
+            return f"until {end:%H:%M}, in {format_duration(left_s % 86400)}"
+    return ""
+
+
+def _concurrency(op: Operation, moves: list[UnderWay], budgets: Budgets, peak: Peak | None) -> str:
+    step = op.steps[0]
+    total = budgets.total if peak is None else min(budgets.total, peak.moves)
+    if peak is not None and total == 0:
+        return f"peak {peak.window}: no move starts"
+    counts = [
+        (f"moves in total{'' if peak is None else f' (peak {peak.window})'}", len(moves), total),
+        (f"moves in {op.zone}", sum(m.zone == op.zone for m in moves), budgets.per_zone),
+        (f"moves out of {step.source}", sum(m.source == step.source for m in moves), budgets.per_host_out),
+        (f"moves into {step.target}", sum(m.target == step.target for m in moves), budgets.per_host_in),
+    ]
+    if op.role:
+        counts.append((f"moves of role {op.role}", sum(m.role == op.role for m in moves), budgets.per_role))
+    return next((f"{what}: {used} of {limit}" for what, used, limit in counts if used >= limit), "")

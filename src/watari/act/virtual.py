@@ -1,0 +1,166 @@
+"""The virtual-time executor: single thread, deterministic; the simulator, scenarios and replays run on it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from watari.act.guard import Guard, UnderWay, Wait
+from watari.act.handlers import Done, Failed, Handler, Progress
+from watari.act.journal import Entry, Journal, OperationRecord, Run, State, StepRecord
+from watari.errors import Permanent, Transient
+from watari.plan.plan import Plan
+from watari.plan.steps import VERBS, Step
+from watari.ports import Clock
+
+BACKOFF_S = (5.0, 10.0, 20.0, 40.0, 60.0, 60.0, 60.0, 60.0)  # then an operation gives up
+STALL_S = 900.0  # no progress for this long: the move is stopped, the server stays where it is
+
+
+@dataclass(slots=True)
+class VirtualExecutor:
+    """Carries out runs, one `tick` at a time; each tick advances every operation as far as it goes without waiting.
+
+    `others` are moves that somebody else started; they hold budgets too.
+    """
+
+    handlers: dict[type[Step], Handler[Step]]
+    guard: Guard
+    clock: Clock
+    journal: Journal
+    others: Callable[[], list[UnderWay]] = list
+    runs: list[Run] = field(default_factory=list)
+
+    def submit(self, plan: Plan) -> Run:
+        """Accept a plan. An expired one is refused by the caller (app), not here."""
+        run = Run.of(plan, self.clock.now())
+        self.runs.append(run)
+        return run
+
+    def tick(self) -> None:
+        """Advance what is under way first, then start what the guard lets start, in the plan's order."""
+        live = [run for run in self.runs if not run.over]
+        for run in live:
+            for record in run.operations:
+                if record.under_way:
+                    self._advance(run, record)
+        for run in live:
+            for record in run.operations:
+                if record.state == "pending" and not run.stopping:
+                    self._advance(run, record)
+        self.runs = [run for run in self.runs if not run.over]
+
+    def drop_waiting(self) -> None:
+        """Forget operations that never started: the next plan decides anew, on fresher data."""
+        for run in self.runs:
+            run.operations = [o for o in run.operations if o.state != "pending"]
+        self.runs = [run for run in self.runs if not run.over]
+
+    def under_way(self) -> Iterator[UnderWay]:
+        """Moves that hold budgets now."""
+        for run in self.runs:
+            for record in run.operations:
+                if record.under_way:
+                    step, op = record.steps[0].step, record.operation
+                    yield UnderWay(step.source, step.target, op.zone, op.role, step.bandwidth_mib_s or 0.0)
+
+    def _advance(self, run: Run, record: OperationRecord) -> None:
+        """Do the first step that is not over; undo in reverse when one failed."""
+        current = next((s for s in record.steps if not s.over), None)
+        if current is None:
+            return
+        before = (current.state, current.note)
+        now = self.clock.now()
+        if current.not_before is not None and now < current.not_before:
+            return
+        try:
+            self._step(run, record, current, now)
+        except Transient as e:
+            self._later(current, str(e), now)
+        except Permanent as e:
+            current.state, current.note, current.ended_at = "failed", str(e), now
+        if (current.state, current.note) != before:
+            self._write(run, record, current)
+        self._conclude(run, record, now)
+
+    def _step(self, run: Run, record: OperationRecord, r: StepRecord, now: datetime) -> None:
+        handler = self.handlers[type(r.step)]
+        match r.state:
+            case "pending":
+                if (verdict := handler.check(r.step)) is not None:
+                    skipped = isinstance(verdict, Failed)
+                    r.state, r.note, r.ended_at = ("skipped" if skipped else "done"), verdict.text, now
+                    return
+                go = self.guard.may_start(record.operation, [*self.under_way(), *self.others()], now)
+                if isinstance(go, Wait):
+                    record.waits = go.why
+                    return
+                record.waits, r.step = "", replace(r.step, bandwidth_mib_s=go.rate_mib_s)
+                r.state, r.asked_at, record.state = "intended", now, "intended"
+                self._write(run, record, r)
+                self._ask(handler, r, now)
+            case "intended":  # the process died, or the call failed, between the intent and the handle: look first
+                r.handle = handler.find(r.step, r.asked_at or now)
+                if r.handle is None:
+                    self._ask(handler, r, now)
+                else:
+                    r.state, r.moved_at = "running", now
+            case "running":
+                self._poll(handler, r, now)
+            case _:
+                pass
+
+    def _ask(self, handler: Handler[Step], r: StepRecord, now: datetime) -> None:
+        r.attempts += 1
+        r.handle = handler.start(r.step)
+        r.state, r.note, r.moved_at, r.not_before = "running", "", now, None
+
+    def _poll(self, handler: Handler[Step], r: StepRecord, now: datetime) -> None:
+        assert r.handle is not None
+        match handler.poll(r.step, r.handle):
+            case Done(text):
+                r.state, r.note, r.ended_at, r.done_mib = "done", text, now, r.total_mib
+            case Failed(text):
+                r.state, r.note, r.ended_at = "failed", text, now
+            case Progress(done_mib, total_mib, rate_mib_s):
+                if done_mib > r.done_mib:
+                    r.moved_at = now
+                r.done_mib, r.total_mib, r.rate_mib_s, r.note = done_mib, total_mib, rate_mib_s, ""
+                if r.moved_at is not None and (now - r.moved_at).total_seconds() > STALL_S:
+                    handler.undo(r.step, r.handle)
+                    r.state, r.ended_at = "undone", now
+                    r.note = f"no progress for {STALL_S / 60:.0f} min: stopped; the server stays on {r.step.source}"
+
+    def _later(self, r: StepRecord, why: str, now: datetime) -> None:
+        """Nothing changed: ask again later, and give up in the end if nothing was ever asked for."""
+        r.attempts += r.state != "intended"  # `_ask` has counted the call that failed
+        wait = BACKOFF_S[min(max(r.attempts, 1), len(BACKOFF_S)) - 1]
+        r.not_before, r.note = now + timedelta(seconds=wait), why
+        if r.state == "pending" and r.attempts > len(BACKOFF_S):
+            r.state, r.ended_at, r.note = "skipped", now, f"gave up after {r.attempts} tries: {why}"
+        elif r.state == "intended" and r.attempts > len(BACKOFF_S):
+            r.state, r.ended_at, r.note = "failed", now, f"gave up after {r.attempts} tries: {why}"
+
+    def _conclude(self, run: Run, record: OperationRecord, now: datetime) -> None:
+        """The state of the whole follows from its steps; a failed saga undoes what came before, in reverse."""
+        states: list[State] = [s.state for s in record.steps]
+        bad = next((s for s in states if s in ("failed", "undone", "skipped")), None)
+        if bad is None:
+            if all(s == "done" for s in states):
+                record.state = "done"
+            elif any(s != "pending" for s in states):
+                record.state = "running"
+            return
+        for earlier in reversed([s for s in record.steps if s.state == "done" and s.handle]):
+            assert earlier.handle is not None
+            self.handlers[type(earlier.step)].undo(earlier.step, earlier.handle)
+            earlier.state = "undone"
+            self._write(run, record, earlier)
+        for waiting in (s for s in record.steps if s.state == "pending"):
+            waiting.state, waiting.ended_at = "skipped", now
+        record.state = bad
+
+    def _write(self, run: Run, record: OperationRecord, r: StepRecord) -> None:
+        op = record.operation
+        text = r.note or (f"as {r.handle}" if r.state == "running" and r.handle else "")
+        target = f"{VERBS[type(r.step)]} {r.step.source} -> {r.step.target}"
+        self.journal(Entry(self.clock.now(), run.id, op.id, op.name, target, r.state, text))

@@ -1,1 +1,0 @@
-"""Wiring: which driver for which port."""

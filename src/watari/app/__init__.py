@@ -1,0 +1,1 @@
+"""Wiring: which driver for which port, and the use cases that every face calls."""

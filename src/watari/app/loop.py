@@ -1,0 +1,69 @@
+"""The balancer as a loop: observe, remember, plan, act; one round at a time, in whatever time the clock keeps."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from watari.act.guard import Guard
+from watari.act.handlers import handlers
+from watari.act.journal import Entry, Run
+from watari.act.virtual import VirtualExecutor
+from watari.errors import Transient
+from watari.jobs.balance import Memory, needs_help, plan, remember
+from watari.model.compute import ComputeSnapshot
+from watari.observe.compute import compute_snapshot
+from watari.plan.plan import Plan
+from watari.policy.balance import BalancePolicy
+from watari.ports import Clock, Compute, Meter
+
+
+@dataclass(slots=True)
+class Balancer:
+    """Keeps one cloud balanced. What did not start by the next round is planned anew, on fresher data.
+
+    `history` holds every operation record that ever started; `skipped` counts rounds in which the cloud did not answer.
+    """
+
+    compute: Compute
+    meter: Meter
+    clock: Clock
+    policy: BalancePolicy
+    executor: VirtualExecutor
+    memory: Memory | None = None
+    plan: Plan | None = None
+    snapshot: ComputeSnapshot | None = None
+    history: list[Run] = field(default_factory=list)
+    skipped: int = 0
+    acting: bool = True
+
+    def round(self, *, always_plan: bool = False) -> Plan | None:
+        """Observe and, if somebody needs help (or `always_plan`), plan and submit. None: nothing was planned."""
+        try:
+            snapshot = compute_snapshot(self.compute, self.meter, self.clock)
+        except Transient:
+            self.skipped += 1
+            return None
+        self.snapshot = snapshot
+        self.executor.guard.hosts = snapshot.hosts
+        self.memory = remember(self.memory, snapshot, self.policy)
+        self.executor.drop_waiting()
+        if not always_plan and not needs_help(self.memory, snapshot, self.policy):
+            self.plan = None
+            return None
+        self.plan = plan(snapshot, self.policy, self.memory)
+        if self.plan.operations and self.acting:
+            self.history.append(self.executor.submit(self.plan))
+        return self.plan
+
+    def tick(self) -> None:
+        """Advance what is under way and start what the guard lets start."""
+        self.executor.tick()
+
+    @property
+    def now(self) -> datetime:
+        return self.clock.now()
+
+
+def balancer(compute: Compute, meter: Meter, clock: Clock, policy: BalancePolicy, journal: list[Entry]) -> Balancer:
+    """A balancer with the virtual-time executor."""
+    executor = VirtualExecutor(handlers(compute), Guard(policy, {}), clock, journal.append)
+    return Balancer(compute, meter, clock, policy, executor)

@@ -1,0 +1,136 @@
+"""What-if: live through recorded days under a policy, beside doing nothing."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from watari.act.journal import Entry
+from watari.app.loop import Balancer, balancer
+from watari.app.tally import Score
+from watari.drivers.sim.build import replay_cluster
+from watari.drivers.sim.cloud import SimCloud
+from watari.drivers.sim.demand import TraceDemand
+from watari.drivers.sim.faults import Faults
+from watari.drivers.sim.series import Trace
+from watari.policy.balance import BalancePolicy
+
+EPOCH = datetime(2026, 1, 5, tzinfo=UTC)  # a Monday: replays have no date of their own
+STEP_S = 15.0
+ROUND_S = 60.0
+DAY_S = 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """The cluster that a trace is laid on. `scale` multiplies the trace's loads (capped at 100 % of a vCPU)."""
+
+    hosts: int = 100
+    servers: int = 1000
+    seed: int = 1
+    scale: float = 1.0
+    local_disk: bool = False
+    round_s: float = ROUND_S
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The numbers of one policy on one trace."""
+
+    policy: str
+    starved_minutes: float
+    starved_minutes_nothing: float
+    over_steal_minutes: float
+    over_steal_minutes_nothing: float
+    stolen_core_s: float
+    stolen_core_s_nothing: float
+    unavoidable_core_s: float
+    avoided: float
+    moves: int
+    failed: int
+    memory_gib: float
+    disk_gib: float
+    went_back: int
+    longest_minutes: float
+    longest_minutes_nothing: float
+
+    @property
+    def starved_share(self) -> float:
+        """Of the starved server-minutes of doing nothing, the share (0-1) that is left."""
+        return self.starved_minutes / self.starved_minutes_nothing if self.starved_minutes_nothing else 0.0
+
+
+def replay(
+    trace: Trace,
+    policy: BalancePolicy,
+    setting: Setting,
+    faults: Faults | None = None,
+    progress: Callable[[float], None] = lambda share: None,
+) -> Result:
+    """Run the whole trace in virtual time: rounds of the balancer, moves with their real durations and limits."""
+    spec = replay_cluster(setting.servers, setting.hosts, setting.seed, local_disk=setting.local_disk)
+    demand = TraceDemand(trace.fractions, trace.interval_s, spec.vcpus, setting.scale)
+    cloud = SimCloud(spec, demand, EPOCH, step_s=STEP_S, faults=faults)
+    journal: list[Entry] = []
+    runner = balancer(cloud, cloud, cloud, policy, journal)
+    score = Score.start(cloud, policy.detect)
+    total_s = trace.fractions.shape[1] * trace.interval_s
+    live(cloud, runner, score, total_s, setting.round_s, progress)
+    return summarise(policy, cloud, runner, score)
+
+
+def live(
+    cloud: SimCloud,
+    runner: Balancer,
+    score: Score,
+    total_s: float,
+    round_s: float,
+    progress: Callable[[float], None] = lambda share: None,
+) -> None:
+    """Let virtual time pass in steps, with a round of the balancer every `round_s` and a tick whenever moves fly."""
+    steps, every = int(total_s // STEP_S), max(1, round(round_s / STEP_S))
+    for step in range(steps):
+        if step % every == 0:
+            runner.round()
+            progress(step / steps)
+        if runner.executor.runs:
+            runner.tick()
+        score.add(cloud, STEP_S)
+        cloud.advance(STEP_S)
+    progress(1.0)
+
+
+def summarise(policy: BalancePolicy, cloud: SimCloud, runner: Balancer, score: Score) -> Result:
+    """The numbers after the last step."""
+    records = [o for run in runner.history for o in run.operations]
+    done = [o for o in records if o.state == "done"]
+    return Result(
+        policy=policy.name,
+        starved_minutes=score.balanced.starved_minutes,
+        starved_minutes_nothing=score.shadow.starved_minutes,
+        over_steal_minutes=score.balanced.over_steal_s / 60,
+        over_steal_minutes_nothing=score.shadow.over_steal_s / 60,
+        stolen_core_s=score.balanced.stolen_core_s,
+        stolen_core_s_nothing=score.shadow.stolen_core_s,
+        unavoidable_core_s=score.unavoidable_core_s,
+        avoided=score.avoided,
+        moves=len(done),
+        failed=sum(o.state in ("failed", "undone") for o in records),
+        memory_gib=sum(o.operation.cost.memory_mib for o in done) / 1024,
+        disk_gib=sum(o.operation.cost.disk_mib for o in done) / 1024,
+        went_back=went_back(runner),
+        longest_minutes=score.balanced.longest_minutes,
+        longest_minutes_nothing=score.shadow.longest_minutes,
+    )
+
+
+def went_back(runner: Balancer, within_s: float = DAY_S) -> int:
+    """Moves that brought a server back to a host that it had left within a day."""
+    left: dict[tuple[str, str], datetime] = {}
+    back = 0
+    steps = [o.steps[0] for run in runner.history for o in run.operations if o.state == "done"]
+    for r in sorted((s for s in steps if s.ended_at), key=lambda s: s.ended_at or EPOCH):
+        assert r.ended_at is not None
+        when = left.get((r.step.server, r.step.target))
+        back += when is not None and (r.ended_at - when).total_seconds() < within_s
+        left[r.step.server, r.step.source] = r.ended_at
+    return back

@@ -1,0 +1,308 @@
+"""The policy file's schema: one table from keys to fields, and what pydantic and editors make of it."""
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ValidationError
+from pydantic_core import ErrorDetails
+
+from watari.policy import kinds, windows
+from watari.policy.balance import (
+    BalancePolicy,
+    Budgets,
+    Calm,
+    Destination,
+    Detect,
+    Exclude,
+    LookAhead,
+    Roles,
+    Weights,
+)
+from watari.policy.document import Document, KeyPath, Problem
+from watari.policy.kinds import Json, Key
+
+SAME_ZONE = "servers never leave their zone, so that redundancy over zones survives"
+
+# The table. A key is its field without the unit; the order is the order of the shipped files and of the reference.
+TOP: Mapping[str, Key] = {
+    "name": Key(kinds.text("quiet-nights"), "name", "What plans call this policy; without it, the file's name."),
+    "rule": Key(
+        kinds.choice("projected", "published"),
+        "rule",
+        "projected: by steal as it will be after the move; published: by steal as it is now (B1, B2 as published).",
+    ),
+    "timezone": Key(kinds.timezone(), "timezone", "Where the windows' clock hangs and the daily shape is learned."),
+    "expires": Key(kinds.seconds(above=0.0), "expires_s", "A plan older than this is not carried out any more."),
+}
+SECTIONS: Mapping[str, tuple[type, Mapping[str, Key]]] = {
+    "detect": (
+        Detect,
+        {
+            "steal": Key(kinds.share(above=0.0), "steal", "Starved: at least this steal, of one vCPU's time … (B1)"),
+            "load_per_vcpu": Key(kinds.number(), "load_per_vcpu", "… and at least this load average per vCPU (B1)."),
+            "hold_rounds": Key(kinds.whole(least=1), "hold_rounds", "Both, in so many rounds in a row."),
+            "smoothing": Key(
+                kinds.seconds(), "smoothing_s", "Time constant of the moving average of steal and load; 0 s: none."
+            ),
+            "stale_after": Key(
+                kinds.seconds(above=0.0), "stale_after_s", "Older readings are no readings: unknown is never idle."
+            ),
+            "host_over": Key(
+                kinds.or_none(kinds.share(above=0.0, most=4.0)),
+                "host_over",
+                "Also relieve a host whose demand is over this share of its threads; none: never.",
+            ),
+        },
+    ),
+    "destination": (
+        Destination,
+        {
+            "same_zone": Key(kinds.only_true(SAME_ZONE), "", "A promise, not a setting: true is the only value (B2)."),
+            "headroom": Key(
+                kinds.share(below=1.0), "headroom", "Share of the threads that stays free of demand after the move."
+            ),
+            "caution": Key(
+                kinds.number(most=10.0),
+                "caution",
+                "Standard deviations added to mean demand when steal is projected.",
+            ),
+            "memory_headroom": Key(kinds.share(below=1.0), "memory_headroom", "Share of memory that stays free."),
+            "max_steal": Key(
+                kinds.share(below=1.0), "max_steal", "A host whose worst server has more steal receives nothing (B2)."
+            ),
+            "spread_roles": Key(
+                kinds.flag(),
+                "spread_roles",
+                "Never onto a host with as many of the role as the source (B2).",
+            ),
+            "runners_up": Key(
+                kinds.whole(most=100), "runners_up", "Losing hosts that a plan names, each with the reason."
+            ),
+        },
+    ),
+    "roles": (
+        Roles,
+        {
+            "metadata_key": Key(
+                kinds.or_none(kinds.text("role"), ""), "metadata_key", "First: the server's metadata under this key."
+            ),
+            "server_group": Key(kinds.flag(), "server_group", "Second: the name of its anti-affinity server group."),
+            "name_pattern": Key(
+                kinds.or_none(kinds.regex()),
+                "name_pattern",
+                "Third: the group `role` of this regular expression on the server's name, or its whole match.",
+            ),
+        },
+    ),
+    "exclude": (
+        Exclude,
+        {
+            "servers": Key(kinds.texts('"legacy-*"'), "servers", "Shell patterns on names or ids: never moved."),
+            "hosts": Key(kinds.texts('"gpu-*"'), "hosts", "Shell patterns on names: neither source nor destination."),
+            "roles": Key(kinds.texts("db"), "roles", "Roles that are never moved."),
+            "projects": Key(kinds.texts("billing"), "projects", "Projects whose servers are never moved."),
+            "pin_metadata_key": Key(
+                kinds.or_none(kinds.text("watari:pin"), ""),
+                "pin_metadata_key",
+                "Servers with this metadata key stay.",
+            ),
+        },
+    ),
+    "calm": (
+        Calm,
+        {
+            "cool_down": Key(kinds.seconds(), "cool_down_s", "After a move a server stays put for so long."),
+            "no_return": Key(kinds.seconds(), "no_return_s", "It does not go back to a host it left; 0 s: it may."),
+            "cycle_moves": Key(kinds.whole(least=1), "cycle_moves", "So many moves within …"),
+            "cycle_window": Key(
+                kinds.seconds(above=0.0), "cycle_window_s", "… this time: it is left alone and a finding says so."
+            ),
+            "failed_cool_down": Key(
+                kinds.seconds(), "failed_cool_down_s", "After a failed move it stays put for so long."
+            ),
+        },
+    ),
+    "budgets": (
+        Budgets,
+        {
+            "total": Key(kinds.whole(least=1), "total", "Moves at once in the cloud (B6)."),
+            "per_host_out": Key(kinds.whole(least=1), "per_host_out", "Moves at once away from one host."),
+            "per_host_in": Key(kinds.whole(least=1), "per_host_in", "Moves at once to one host."),
+            "per_zone": Key(kinds.whole(least=1), "per_zone", "Moves at once in one zone."),
+            "per_role": Key(kinds.whole(least=1), "per_role", "Servers of one role on the move at once."),
+            "per_plan": Key(kinds.or_none(kinds.whole(least=1)), "per_plan", "Moves in one plan; none: all it needs."),
+            "move": Key(kinds.or_none(kinds.rate()), "move_mib_s", "Bandwidth of one move."),
+            "link": Key(
+                kinds.or_none(kinds.rate()), "link_mib_s", "Bandwidth of all moves on one host's link together (B6)."
+            ),
+            "total_bandwidth": Key(kinds.or_none(kinds.rate()), "total_mib_s", "Bandwidth of all moves together."),
+            "quiet": Key(windows.quiet_windows(), "quiet", "Windows of the day in which no move starts."),
+            "peaks": Key(
+                windows.peak_windows(),
+                "peaks",
+                "Windows in which the budgets shrink to `moves` and `bandwidth` (B6).",
+            ),
+        },
+    ),
+    "weights": (
+        Weights,
+        {
+            "steal": Key(kinds.number(), "steal", "Per 100 % of projected steal there."),
+            "same_role": Key(kinds.number(), "same_role", "Per server of the role already there (B2)."),
+            "cpu": Key(kinds.number(), "cpu", "Per 100 % of projected CPU demand over threads."),
+            "memory": Key(kinds.number(), "memory", "Per 100 % of memory in use after the move."),
+            "gib": Key(kinds.number(), "gib", "Choice of the server to move: per GiB that has to be copied (B6)."),
+        },
+    ),
+    "look_ahead": (
+        LookAhead,
+        {
+            "horizon": Key(
+                kinds.seconds(most=86400.0),
+                "horizon_s",
+                "How far ahead the learned daily shape is read; 0 s: off.",
+            ),
+            "slot": Key(kinds.slot(), "slot_s", "The daily shape is learned in pieces of this length."),
+            "over": Key(
+                kinds.share(above=0.0, most=4.0),
+                "over",
+                "Act when forecast demand is over this share of the threads.",
+            ),
+        },
+    ),
+}
+
+
+def shown(policy: BalancePolicy, path: KeyPath) -> str:
+    """A policy's value at (key,) or (section, key), as one would write it in the file."""
+    *section, name = (str(part) for part in path)
+    holder = getattr(policy, section[0]) if section else policy
+    key = SECTIONS[section[0]][1][name] if section else TOP[name]
+    return key.kind.show(getattr(holder, key.field) if key.field else True)
+
+
+def read_keys(document: Document, name: str) -> tuple[BalancePolicy, tuple[Problem, ...]]:
+    """The policy in a document and all that is wrong in it; a key that is wrong has its default in the policy.
+
+    `name` is the policy's name when the document gives none.
+    """
+    try:
+        return _policy(_MODEL.model_validate(document.values), name), ()
+    except ValidationError as error:
+        found = [(detail["loc"], _sentence(detail)) for detail in error.errors(include_url=False)]
+    right = {key: dict(value) if isinstance(value, dict) else value for key, value in document.values.items()}
+    for path, _ in found:
+        _drop(right, path)
+    problems = tuple(Problem(document.line(path), path, text) for path, text in found)
+    return _policy(_MODEL.model_validate(right), name), problems
+
+
+def policy_json_schema() -> dict[str, Any]:
+    """The schema as JSON Schema, for editors. Ranges between keys are checked by `load_policy` alone."""
+    default = BalancePolicy()
+    properties = {name: _described(key, shown(default, (name,))) for name, key in TOP.items()}
+    for section, (_, table) in SECTIONS.items():
+        inner = {name: _described(key, shown(default, (section, name))) for name, key in table.items()}
+        properties[section] = {"type": ["object", "null"], "additionalProperties": False, "properties": inner}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Watari balance policy",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": properties,
+    }
+
+
+def _described(key: Key, default: str) -> Json:
+    return {**key.kind.schema, "description": f"{key.why} Default: {default}"}
+
+
+def _section(example: str) -> BeforeValidator:
+    """A check that a section is a mapping; one whose keys are all commented out is an empty one."""
+
+    def check(value: object) -> object:
+        value = {} if value == "" else value
+        if not isinstance(value, Mapping):
+            raise ValueError(f"is {kinds.named(value)}; write its keys below it, such as {example}")
+        return value
+
+    return BeforeValidator(check)
+
+
+def _make_model() -> type[BaseModel]:
+    default = BalancePolicy()
+    top: dict[str, tuple[Any, Any]] = {name: (key.kind.type, getattr(default, key.field)) for name, key in TOP.items()}
+    for section, (cls, table) in SECTIONS.items():
+        holder = getattr(default, section)
+        keys = {name: (key.kind.type, getattr(holder, key.field) if key.field else True) for name, key in table.items()}
+        model: Any = kinds.strict_model(cls.__name__, keys)
+        first = next(iter(table))
+        top[section] = (Annotated[model, _section(f"{first}: {shown(default, (section, first))}")], model())
+    return kinds.strict_model("Policy", top)
+
+
+def _policy(keys: BaseModel, name: str) -> BalancePolicy:
+    values: dict[str, Any] = {key.field: getattr(keys, top) for top, key in TOP.items()}
+    for section, (cls, table) in SECTIONS.items():
+        model = getattr(keys, section)
+        values[section] = cls(**{key.field: getattr(model, inner) for inner, key in table.items() if key.field})
+    if "name" not in keys.model_fields_set:
+        values["name"] = name
+    return BalancePolicy(**values)
+
+
+def _drop(values: dict[str, Any], path: KeyPath) -> None:
+    match path:
+        case (str(section), str(key), *_) if isinstance(values.get(section), dict):
+            values[section].pop(key, None)
+        case (str(key), *_):
+            values.pop(key, None)
+
+
+def _sentence(detail: ErrorDetails) -> str:
+    match detail["type"]:
+        case "extra_forbidden":
+            return _unknown(detail["loc"])
+        case "missing":
+            return "is missing; a window needs both from and to"
+        case "value_error":
+            return str(detail["ctx"]["error"])
+        case _:
+            return detail["msg"]
+
+
+def _unknown(path: KeyPath) -> str:
+    """What an unknown key could have meant: a neighbour by spelling, or a key of another section."""
+    name, known = str(path[-1]), _neighbours(path)
+    if near := kinds.did_you_mean(name, known):
+        return f"unknown key; {near}"
+    homes = [section for section, (_, table) in SECTIONS.items() if name in table]
+    if homes:
+        return f"unknown key here; it belongs under {' or '.join(f'{home}:' for home in homes)}"
+    if name in TOP:
+        return "unknown key here; it belongs to the top of the file, not indented"
+    if name == "<<":
+        return "merge keys are not used in policies; write the keys out"
+    return f"unknown key; known here: {', '.join(known)}"
+
+
+def _neighbours(path: KeyPath) -> tuple[str, ...]:
+    match path:
+        case (_,):
+            return (*TOP, *SECTIONS)
+        case ("budgets", "quiet", _, _):
+            return tuple(windows.QUIET_KEYS)
+        case ("budgets", "peaks", _, _):
+            return tuple(windows.PEAK_KEYS)
+        case (str(section), *_):
+            return tuple(SECTIONS[section][1])
+    return ()
+
+
+_MODEL = _make_model()
+
+if __name__ == "__main__":
+    json.dump(policy_json_schema(), sys.stdout, indent=2, ensure_ascii=False)
+    sys.stdout.write("\n")

@@ -1,0 +1,47 @@
+"""The worlds that the contract is tried on."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from contract.world import World
+from watari.drivers.sim.cloud import SimCloud
+from watari.drivers.sim.demand import TraceDemand
+from watari.drivers.sim.faults import Faults, NoMetrics
+from watari.drivers.sim.spec import SimSpec
+from watari.model.compute import GroupId, Host, HostName, Server, ServerGroup, ServerId, ZoneName
+
+
+def simulated() -> World:
+    az1, az2 = ZoneName("az1"), ZoneName("az2")
+    a, b, c, far, full, off = (HostName(name) for name in ("a", "b", "c", "far", "full", "off"))
+    hosts = (
+        Host(a, az1, 24, 65536, 1000),
+        Host(b, az1, 24, 65536, 1000),
+        Host(c, az1, 24, 65536, 1000),
+        Host(far, az2, 24, 65536, 1000),
+        Host(full, az1, 24, 8192, 1000),
+        Host(off, az1, 24, 65536, 1000, state="disabled"),
+    )
+    servers = tuple(
+        Server(ServerId(name), name, host, 4, 8192, disk)
+        for name, host, disk in (("web-1", a, 40), ("web-2", full, 0), ("db-1", a, 0), ("db-2", b, 0), ("mute-1", c, 0))
+    )
+    apart = ServerGroup(GroupId("db"), "db", "anti-affinity", frozenset({ServerId("db-1"), ServerId("db-2")}))
+    spec = SimSpec("contract", hosts, servers, (apart,))
+    demand = TraceDemand(np.full((1, 2), 0.5), 300.0, spec.vcpus)
+    cloud = SimCloud(spec, demand, datetime(2022, 6, 1, tzinfo=UTC), faults=Faults([NoMetrics(c)]))
+    return World(
+        cloud, cloud, cloud, server=ServerId("web-1"), target=b, spare=c, other_zone=far, full=full, disabled=off,
+        apart=ServerId("db-1"), apart_from=b, silent=ServerId("mute-1"),
+    )  # fmt: skip
+
+
+WORLDS: dict[str, Callable[[], World]] = {"sim": simulated}
+
+
+@pytest.fixture(params=sorted(WORLDS))
+def world(request: pytest.FixtureRequest) -> World:
+    return WORLDS[request.param]()
