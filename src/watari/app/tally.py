@@ -70,7 +70,7 @@ class Score:
         hosts, n = cloud.spec.hosts, len(cloud.server_ids)
         names = {z: i for i, z in enumerate(dict.fromkeys(h.zone for h in hosts))}
         zones = np.array([names[h.zone] for h in hosts], np.int64)
-        capacity = np.bincount(zones, cloud.spec.threads, len(names))
+        capacity: Floats = np.bincount(zones, cloud.spec.threads, len(names)).astype(np.float64)
         return cls(Tally.start(detect, n), Tally.start(detect, n), zones, capacity)
 
     def add(self, cloud: SimCloud, seconds: float) -> None:

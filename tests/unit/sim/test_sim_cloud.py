@@ -63,6 +63,9 @@ def test_a_saved_cloud_goes_on_as_if_nothing_had_happened() -> None:
     ask_for_moves(one)
     one.advance(37)
     assert len(one.flights_progress()) > 3
+    assert any(
+        A1 in (report.source, report.target) for report in one.flights_progress()
+    )  # over a link that is slow now
     text = json.dumps(one.to_state(), allow_nan=False)
     other = SimCloud.from_state(json.loads(text), SPEC, demand_for(SPEC, 5, start_s=11.8 * 3600), faults=script())
     assert everything(other) == everything(one)

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from snapshot_text import TAKEN, cloud, host, read, server
 
+from unit.snapshot_file.snapshot_text import TAKEN, cloud, host, read, server
 from watari.drivers.snapshot_file import read_snapshot
 from watari.model.compute import (
     Flight,
@@ -44,7 +44,13 @@ def test_the_least_that_a_file_needs(tmp_path: Path) -> None:
 
 
 def test_everything_that_a_file_can_hold(tmp_path: Path) -> None:
-    metered = {"steal": 0.12, "load_per_vcpu": 1.3, "cpu_demand": 3.4, "at": "2024-05-01T02:59:30Z", "source": "prometheus"}
+    metered = {
+        "steal": 0.12,
+        "load_per_vcpu": 1.3,
+        "cpu_demand": 3.4,
+        "at": "2024-05-01T02:59:30Z",
+        "source": "prometheus",
+    }
     value = cloud(
         cloud="east",
         servers=[server("a", load=metered, metadata={"role": "web"}, aggregates=["ssd"], pinned_by="PCI"), server("b")],
@@ -65,7 +71,9 @@ def test_everything_that_a_file_can_hold(tmp_path: Path) -> None:
 
 
 def test_null_is_as_good_as_absent(tmp_path: Path) -> None:
-    value = cloud(servers=[server("a", name=None, load=None), server("b", load={"cpu_demand": 1, "at": None, "steal": None})])
+    value = cloud(
+        servers=[server("a", name=None, load=None), server("b", load={"cpu_demand": 1, "at": None, "steal": None})]
+    )
     snapshot, _ = read(tmp_path, value)
     assert list(snapshot.loads) == ["b"]
     assert snapshot.servers[ServerId("a")].name == "a"
@@ -86,9 +94,7 @@ def test_demand_alone_is_completed_by_the_fluid_rule(tmp_path: Path) -> None:
     assert loads[ServerId("b")].source == "derived from cpu_demand"
     assert loads[ServerId("c")] == Load(0.0, 0.25, 1.0, NOON_JST, "derived from cpu_demand")
     text = "3 loads give only cpu_demand; steal and load_per_vcpu are derived from their hosts' cpus"
-    assert findings == (
-        Finding("loads", "derived-loads", text, "info", "Give all three to plan on what was measured"),
-    )
+    assert findings == (Finding("loads", "derived-loads", text, "info", "Give all three to plan on what was measured"),)
 
 
 def test_derived_loads_beside_silent_servers_are_told(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from snapshot_text import TAKEN, cloud, host, refused, server
 
+from unit.snapshot_file.snapshot_text import TAKEN, cloud, host, refused, server
 from watari.drivers.snapshot_file import read_snapshot
 from watari.drivers.snapshot_file.read import _os_words
 from watari.errors import BadInput
@@ -38,7 +38,8 @@ def one(**load: Any) -> dict[str, Any]:
         (cloud(hosts=[host("h01"), host("h02"), host("h02")]),
          'hosts[2] "h02" name: is the same as that of hosts[1]; give each its own'),
         (one(steal=float("nan")), f'servers[0] "web-1" load.steal: is NaN, must be a finite number{UNKNOWN}'),
-        (one(cpu_demand=float("inf")), f'servers[0] "web-1" load.cpu_demand: is Infinity, must be a finite number{UNKNOWN}'),
+        (one(cpu_demand=float("inf")),
+         f'servers[0] "web-1" load.cpu_demand: is Infinity, must be a finite number{UNKNOWN}'),
         (one(steal=12), 'servers[0] "web-1" load.steal: is 12, must be 0 to 1: '
                         "it is a share of one vCPU's time, 12 % is 0.12"),
         (one(steal=-0.1), 'servers[0] "web-1" load.steal: is -0.1, must be 0 to 1: '
@@ -50,12 +51,15 @@ def one(**load: Any) -> dict[str, Any]:
                                         "it is UTC, or the offset, such as 2024-05-01T12:00:00+09:00"),
         (cloud(taken_at="2024-05-01T12:00:00"), "taken_at: has no time zone; write 2024-05-01T12:00:00Z if it is UTC, "
                                                 "or the offset, such as 2024-05-01T12:00:00+09:00"),
-        (cloud(taken_at="noon"), 'taken_at: is "noon", must be a time with its zone, such as 2024-05-01T12:00:00+09:00'),
+        (cloud(taken_at="noon"),
+         'taken_at: is "noon", must be a time with its zone, such as 2024-05-01T12:00:00+09:00'),
         (cloud(host=[]), 'host: is not a key of this format; did you mean "hosts"?'),
-        (cloud(extra=[]), "extra: is not a key of this format; it can be watari_snapshot, taken_at, hosts, servers, groups, "
-                          "flights, past, cloud"),
-        (cloud(hosts=[host("h01", az="az1"), host("h02")]), 'hosts[0] "h01" az: is not a key of this format; did you mean "zone"?'),
-        (cloud(servers=[server("a", meta={})]), 'servers[0] "a" meta: is not a key of this format; did you mean "metadata"?'),
+        (cloud(extra=[]), "extra: is not a key of this format; it can be watari_snapshot, taken_at, hosts, servers, groups"
+                          ", flights, past, cloud"),
+        (cloud(hosts=[host("h01", az="az1"), host("h02")]),
+         'hosts[0] "h01" az: is not a key of this format; did you mean "zone"?'),
+        (cloud(servers=[server("a", meta={})]),
+         'servers[0] "a" meta: is not a key of this format; did you mean "metadata"?'),
         (one(stael=0.1), 'servers[0] "web-1" load.stael: is not a key of this format; did you mean "steal"?'),
         (cloud(servers=[{"id": "a", "host": "h01", "vcpu": 2, "ram": 4}]),
          ' cannot be used, 2 problems:\n'
@@ -69,15 +73,19 @@ def one(**load: Any) -> dict[str, Any]:
         (cloud(servers=[server("a", vcpus=0)]), 'servers[0] "a" vcpus: is 0, must be 1 or more'),
         (cloud(servers=[server("a", memory_mib=2**50)]),
          'servers[0] "a" memory_mib: is 1125899906842624, must be 1099511627776 or less'),
-        (cloud(servers=[server("a", metadata={"role": 5})]), 'servers[0] "a" metadata.role: is 5, must be text in quotes'),
-        (cloud(servers=[server("a", aggregates=["ssd", 5])]), 'servers[0] "a" aggregates[1]: is 5, must be text in quotes'),
-        (cloud(servers=[server("a", aggregates="ssd")]), 'servers[0] "a" aggregates: is "ssd", must be a list of names'),
+        (cloud(servers=[server("a", metadata={"role": 5})]),
+         'servers[0] "a" metadata.role: is 5, must be text in quotes'),
+        (cloud(servers=[server("a", aggregates=["ssd", 5])]),
+         'servers[0] "a" aggregates[1]: is 5, must be text in quotes'),
+        (cloud(servers=[server("a", aggregates="ssd")]),
+         'servers[0] "a" aggregates: is "ssd", must be a list of names'),
         (cloud(servers=[server("")]), "servers[0] id: is empty; give it a name"),
-        (cloud(hosts=[host("h01", cpu_ratio=0), host("h02")]), 'hosts[0] "h01" cpu_ratio: is 0, must be more than 0.0'),
+        (cloud(hosts=[host("h01", cpu_ratio=0), host("h02")]), 'hosts[0] "h01" cpu_ratio: is 0, must be more than 0'),
         (cloud(hosts=[host("h01", state="UP"), host("h02")]),
          "hosts[0] \"h01\" state: is \"UP\", must be 'up', 'disabled', 'draining' or 'down'"),
         (cloud(hosts=[host("h01", state="drain"), host("h02")]),
-         "hosts[0] \"h01\" state: is \"drain\", must be 'up', 'disabled', 'draining' or 'down'; did you mean \"draining\"?"),
+         "hosts[0] \"h01\" state: is \"drain\", must be 'up', 'disabled', 'draining' or 'down'"
+         '; did you mean "draining"?'),
         (cloud(groups=[{"id": "g", "policy": "anti-affinity", "members": ["id-1", "web-1"]}]),
          'groups[0] "g" members: "web-1" is not the id of a server here; it is the name of "id-1": write the id'),
         (cloud(groups=[{"id": "g", "policy": "anti-affinity", "members": ["db-2"]}]),
@@ -94,14 +102,16 @@ def one(**load: Any) -> dict[str, Any]:
          'flights[1] "db-1" server: is the same as that of flights[0]; list a server\'s migration once'),
         (cloud(hosts=[host("h01"), host("h02"), host("h03")],
                flights=[{"server": "db-1", "source": "h01", "target": "h03", "since": TAKEN}]),
-         'flights[0] "db-1" source: is "h01", but the server is on "h02"; correct one of them, or export the file again'),
+         'flights[0] "db-1" source: is "h01", but the server is on "h02"; '
+         "correct one of them, or export the file again"),
         (cloud(past=[{"server": "a", "source": "x", "target": "y", "ended": TAKEN, "done": 1}]),
          'past[0] "a" done: is 1, must be true or false'),
-        ('{"watari_snapshot": 1, "taken_at": "%s", "hosts": [], "servers": [], "servers": []}' % TAKEN,
+        (json.dumps(cloud()).replace('"servers"', '"servers": [], "servers"'),
          '"servers" stands twice in one object; keep one of them'),
         (json.dumps(cloud()).replace('"name": "web-1"', '"name": "web-1", "vcpus": 2'),
          'in "web-1": "vcpus" stands twice in one object; keep one of them'),
-        ({"watari_snapshot": 1, "taken_at": TAKEN, "hosts": []}, 'servers: is missing; write "servers": [] if there are none'),
+        ({"watari_snapshot": 1, "taken_at": TAKEN, "hosts": []},
+         'servers: is missing; write "servers": [] if there are none'),
         ({"watari_snapshot": 1, "servers": [], "hosts": []},
          'taken_at: is missing; say when the cloud was read: "taken_at": "2024-05-01T12:00:00+09:00"'),
     ],
@@ -114,8 +124,8 @@ def test_what_is_wrong_is_named_with_its_place_and_cure(tmp_path: Path, value: o
     ("value", "words"),
     [
         ([1], "is not a snapshot file: it holds no JSON object; export one with `watari snapshot`"),
-        ({"hosts": []}, 'has no "watari_snapshot"; export it with `watari snapshot`, or add "watari_snapshot": 1 if you '
-                        "wrote it by hand"),
+        ({"hosts": []}, 'has no "watari_snapshot"; export it with `watari snapshot`, or add "watari_snapshot": 1 if '
+                        "you wrote it by hand"),
         ({"watari_plan": 1}, "is a plan, not a snapshot; carry it out with `watari apply`, or export a snapshot with "
                              "`watari snapshot`"),
         (cloud(watari_snapshot=2), 'has "watari_snapshot": 2, this Watari reads format 1; export it again with the '
@@ -144,7 +154,7 @@ def test_all_problems_are_told_at_once_with_rows_as_the_file_has_them(tmp_path: 
     assert refused(tmp_path, value).splitlines() == [
         " cannot be used, 5 problems:",
         '  hosts[0] "h00" cpus: is "8", must be a number',
-        "  servers[0] \"a\" load.steal: is 2, must be 0 to 1: it is a share of one vCPU's time, 12 % is 0.12",
+        '  servers[0] "a" load.steal: is 2, must be 0 to 1: it is a share of one vCPU\'s time, 12 % is 0.12',
         '  servers[1] "b" host: "h1" is not among the 1 hosts; did you mean "h01"?',
         '  servers[3] "web-4" id: is the same as that of servers[1]; give each its own',
         '  groups[0] "g" members: "x" is not the id of a server here; add the server, or take it out',
@@ -186,7 +196,7 @@ def test_damaged_content(tmp_path: Path) -> None:
     packed = bytearray(gzip.compress(json.dumps(cloud()).encode()))
     packed[-6] ^= 0xFF
     path.write_bytes(packed)
-    with pytest.raises(BadInput, match=r"is damaged \(CRC check failed .*: export it again"):
+    with pytest.raises(BadInput, match=r"is damaged \(CRC check failed.*: export it again"):
         read_snapshot(path)
     path.write_bytes(b'{"cloud": "\xff\xfe"}')
     with pytest.raises(BadInput, match=r"is not JSON: byte 11 is not UTF-8 text; export it again"):

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
-from strategies import NOON, snapshots
 
+from strategies import NOON, snapshots
 from watari.drivers.snapshot_file import read_snapshot, snapshot_bytes, snapshot_json_schema, write_snapshot
 from watari.errors import BadInput
 from watari.model.compute import ComputeSnapshot, Host, HostName, Load, Server, ServerGroup, ServerId, ZoneName

@@ -59,7 +59,7 @@ class FakeFeed:
             self.host_of.append(host)
             self.vcpu.append(vcpu)
         self.hot = self._chance.sample(range(hosts), max(2, hosts // 11))
-        self.heat = {host: self._chance.uniform(60, 190) for host in self.hot}
+        self.heat = {host: self._chance.uniform(60, 230) for host in self.hot}
         self.roles = [self._chance.choice(ROLES) for _ in self.vcpu]
         self.names = [f"{role}-{i:04d}" for i, role in enumerate(self.roles)]
         self.bias = [self._chance.uniform(0.1, 1.5) for _ in self.vcpu]
@@ -235,7 +235,7 @@ class FakeFeed:
         load: list[int] = []
         wave = 0.75 + 0.5 * math.sin(self.at_s / 700)
         for host, bias in zip(self.host_of, self.bias, strict=True):
-            heat = self.heat.get(host, 4.0) * (wave if host % 2 else 1.6 - wave) * bias
+            heat = self.heat.get(host, 4.0) * (wave if host // 7 % 2 else 1.6 - wave) * bias
             self.steal.append(NO_DATA if host in (26, 59) else int(min(600, heat + self._chance.random() * 4)))
             load.append(int(40 + heat * 0.62 + self._chance.random() * 20))
         return {"steal": self.steal, "per_vcpu": load, "age_s": 5.0}
@@ -250,7 +250,7 @@ class FakeFeed:
         worst = sorted((i for i, steal in enumerate(self.steal) if steal >= 100), key=lambda i: -self.steal[i])
         moving = {flight["server"]: flight["to"] for flight in self.flights}
         rows: list[Starved] = []
-        for server in worst[:400]:
+        for server in worst:
             if server in moving:
                 rows.append({"server": server, "intent": "moving", "to": moving[server], "why": ""})
             elif server % 4 == 0:

@@ -233,17 +233,15 @@ class SimCloud:
     def to_state(self) -> dict[str, Any]:
         """All that is needed to go on as if nothing had happened, ready for JSON; spec and demand are given again."""
         self._forget()
-        moves = [asdict(copy) for copy in self._moves.values()]
-        for move in moves:
-            move["due_s"] = None if math.isinf(move["due_s"]) else move["due_s"]
-        latest = self._contention
+        died = sorted([death.host, death.at_s, death.text] for death in self._died)
+        latest = asdict(self._contention)
         return {
             "format": FORMAT, "cloud": self.spec.name, "servers": len(self.server_ids), "hosts": len(self.host_names),
             "start": self.start.isoformat(), "step_s": self.step_s, "now_s": self._now_s, "ticks": self._ticks,
             "fleet": self._fleet.to_state(), "metering": self._metering.to_state(), "asked": self._asked,
-            "moves": moves, "uncharged": self._copies.uncharged(),
-            "latest": {key: value.tolist() for key, value in asdict(latest).items()},
-            "faults": self.faults.to_state(), "died": [[death.host, death.at_s, death.text] for death in self._died],
+            "moves": [copy.to_state() for copy in self._moves.values()], "uncharged": self._copies.uncharged(),
+            "latest": {key: value.tolist() for key, value in latest.items()},
+            "faults": self.faults.to_state(), "died": died,
         }  # fmt: skip
 
     @classmethod
@@ -278,10 +276,9 @@ class SimCloud:
         self.faults.restore(state["faults"])
         self._died = {HostDeath(HostName(host), at_s, text) for host, at_s, text in state["died"]}
         self._now_s, self._ticks, self._asked = float(state["now_s"]), int(state["ticks"]), int(state["asked"])
-        copies = [
-            Copy(**(move | {"due_s": math.inf if move["due_s"] is None else move["due_s"]})) for move in state["moves"]
-        ]
+        copies = [Copy.from_state(move) for move in state["moves"]]
         self._moves = {MigrationId(copy.id): copy for copy in copies}
+        self._copies.link_mib_s[:] = self._links_at(self._now_s)  # they are shared out already: nothing is to change
         self._copies.restore([copy for copy in copies if copy.under_way], state["uncharged"])
         ended = [copy for copy in copies if copy.ended_s is not None]
         self._past = deque(self._past_move(copy) for copy in sorted(ended, key=lambda copy: (copy.ended_s, copy.id)))
@@ -319,9 +316,7 @@ class SimCloud:
                 self._died.add(death)
                 self._fleet.set_state(number[death.host], "down", death.text)
                 self._lose(number[death.host], t_s)
-        links = self._links.copy()
-        for host, factor in self.faults.slow(t_s).items():
-            links[number[host]] *= factor
+        links = self._links_at(t_s)
         if (links != self._copies.link_mib_s).any():
             self._copies.link_mib_s[:] = links
             self._record(self._copies.share(t_s))
@@ -329,6 +324,12 @@ class SimCloud:
         self._silent = {number[host] for host in self.faults.silent(t_s)}
         self._faults_due_s = self.faults.next_change_s(t_s)
         self._faults_seen = self.faults.added
+
+    def _links_at(self, t_s: float) -> FloatArray:
+        links = self._links.copy()
+        for host, factor in self.faults.slow(t_s).items():
+            links[self._fleet.host_number[host]] *= factor
+        return links
 
     def _lose(self, host: int, t_s: float) -> None:
         """The host is gone: its servers with it; moves to and from it fail, and leave servers where they were."""

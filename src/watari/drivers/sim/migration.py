@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 import numpy as np
 
@@ -144,6 +144,15 @@ class Copy:
         self.phase, self.error, self.ended_s = phase, error, t_s
         self.rate_mib_s = 0.0
         self.due_s = math.inf
+
+    def to_state(self) -> dict[str, Any]:
+        """For JSON, which knows no infinity: a move that nothing is due for has None there."""
+        return asdict(self) | {"due_s": None if math.isinf(self.due_s) else self.due_s}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> "Copy":
+        """Raises KeyError or TypeError when it is not the state of a move."""
+        return cls(**(state | {"due_s": math.inf if state["due_s"] is None else state["due_s"]}))
 
     def _fails_after_mib(self) -> float:
         return math.inf if self.fails_at is None else self.fails_at * (self.disk_mib + self.memory_mib)

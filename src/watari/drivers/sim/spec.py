@@ -12,7 +12,7 @@ from watari.errors import BadInput
 from watari.model.compute import Host, Server, ServerGroup, ZoneName
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True)  # without slots: cached_property needs a __dict__
 class SimSpec:
     """Hosts, servers with the host each starts on, and groups. `roles` names each server's kind of work, in order.
 

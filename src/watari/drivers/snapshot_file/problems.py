@@ -1,6 +1,7 @@
 """Everything that is wrong with one snapshot file, collected into one error that says where and what would be right."""
 
 import json
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
@@ -157,12 +158,9 @@ def _words(error: ErrorDetails) -> str:
         case "string_too_short":
             return "is empty; give it a name"
         case "literal_error":
-            near = (
-                did_you_mean(value, error["ctx"]["expected"].replace("'", "").split(" or "))
-                if isinstance(value, str)
-                else ""
-            )
-            return f"is {_shown(value)}, must be {error['ctx']['expected']}{near}"
+            expected = error["ctx"]["expected"]
+            near = did_you_mean(str(value), re.findall(r"'([^']*)'", expected))
+            return f"is {_shown(value)}, must be {expected}{near}"
     return f"is {_shown(value)}, must be {_KINDS.get(error['type']) or _time(error)}"
 
 
@@ -197,13 +195,11 @@ def _missing(key: str) -> str:
 def _range(key: str, error: ErrorDetails) -> str:
     if key == "steal":
         return "must be 0 to 1: it is a share of one vCPU's time, 12 % is 0.12"
-    ctx = error["ctx"]
-    match error["type"]:
-        case "greater_than_equal":
-            return f"must be {ctx['ge']} or more"
-        case "greater_than":
-            return f"must be more than {ctx['gt']}"
-    return f"must be {ctx['le']} or less"
+    limit, what = next((error["ctx"][kind], words) for kind, words in _LIMITS.items() if kind in error["ctx"])
+    return f"must be {what.format(int(limit) if limit == int(limit) else limit)}"
+
+
+_LIMITS = {"ge": "{} or more", "gt": "more than {}", "le": "{} or less"}
 
 
 def _number(value: object) -> str:

@@ -177,6 +177,7 @@ function drawBird(context, { x, y }, angle, colour) {
 
 function drawPill(context, known, taken, view, number) {
   const { flight, share, way: { to } } = known;
+  if (!view.shows({ x: to.x, y: to.y, w: 1, h: 1 })) return; // its end is out of view: the arrow points there
   const left = flight.stalled_since ? "stalled" : flight.eta_s === null ? flight.phase : `${duration(flight.eta_s)} left`;
   const speed = view.k > 2 ? [rate(flight.rate_mib_s)] : [];
   const words = number > WORDY || view.width < 560 ? [percent(share)] : [percent(share), ...speed, left];

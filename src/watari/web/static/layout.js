@@ -6,8 +6,9 @@ const ZONE_GAP = 24;
 const ZONE_SPACE = 6;
 const HEADING = 22;
 const TILES = { gap: 6, across: 1, down: 1, heading: 0, gapX: 6, gapY: 6, stretch: 1.25 };
-const RACKS = { gap: 1, across: 5, down: 4, heading: 12, gapX: 6, gapY: 2, stretch: 1 };
+const RACKS = { gap: 1, across: 5, down: 4, heading: 11, gapX: 5, gapY: 1, stretch: 1 };
 const NARROW = 560; // px; below it zones stand under one another
+const ZONE_MIN = 176; // px; a narrower zone has no room for its heading
 
 /**
  * The layout of a cloud in a box of width × height CSS pixels: `tiles` holds x, y, w, h per host index (four numbers
@@ -25,7 +26,8 @@ function fit(zones, box, block) {
   const size = block.across * block.down;
   const blocks = Math.max(1, ...zones.map((zone) => Math.ceil(zone.hosts.length / size)));
   let best = { worth: -1 };
-  for (let across = 1; across <= (box.w < NARROW ? 1 : zones.length); across += 1) {
+  const most = box.w < NARROW ? 1 : Math.max(1, Math.min(zones.length, Math.floor((box.w + ZONE_GAP) / (ZONE_MIN + ZONE_GAP))));
+  for (let across = 1; across <= most; across += 1) {
     const down = Math.ceil(zones.length / across);
     const zoneW = (box.w - (across - 1) * ZONE_GAP) / across;
     const zoneH = (box.h - (down - 1) * ZONE_SPACE) / down - HEADING;

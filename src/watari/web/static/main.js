@@ -140,8 +140,8 @@ function message() {
   const [first] = silent;
   const servers = silent.reduce((total, host) => total + host.servers.size, 0);
   const title = silent.length === 1 ? `${first.name} sends no steal data.` : `${silent.length} hosts send no steal data.`;
-  const text = `${silent.length === 1 ? "Its" : "Their"} ${plural(servers, "server")} are drawn empty and are not moved.`
-    + (silent.length === 1 && first.state_note ? ` ${first.state_note}.` : "");
+  const text = `${silent.length === 1 ? "Its" : "Their"} ${plural(servers, "server")} are drawn empty and are not moved`
+    + (silent.length === 1 && first.state_note ? `: ${first.state_note}.` : ".");
   return { key: silent.map(({ name }) => name).join(" "), tone: "warn", title, text };
 }
 

@@ -41,7 +41,7 @@ function update(item, flight, cloud) {
   row.dataset.server = flight.server;
   setText(name.firstChild, String(flight.n));
   setText(name.lastChild, cloud.state.servers.name[flight.server]);
-  setText(way, `${from.name} → ${to.label}`);
+  setText(way, `${from.name.length > 8 ? from.label : from.name} → ${to.label}`); // a move never leaves its zone
   meter.firstChild.style.width = `${(100 * share).toFixed(1)}%`;
   meter.classList.toggle("full", Boolean(flight.stalled_since));
   setText(speed, flight.rate_mib_s > 0 ? rate(flight.rate_mib_s) : "");

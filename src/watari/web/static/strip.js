@@ -30,8 +30,8 @@ export function strip(list) {
     showSteal(steal, saved, now);
     setText(moves.number, count(now.moves.done));
     setText(moves.unit, "done");
-    for (const [name, words] of [["running", "under way"], ["undone", "undone"], ["failed", "failed"]]) {
-      setText(outcome[name], `${count(now.moves[name])} ${words}`);
+    for (const [name, words] of [["running", `under${NB}way`], ["undone", "undone"], ["failed", "failed"]]) {
+      setText(outcome[name], `${count(now.moves[name])}${NB}${words}`);
       outcome[name].classList.toggle("none", now.moves[name] === 0);
     }
     showMoved(moved, now.moved_mib);

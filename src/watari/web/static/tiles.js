@@ -54,12 +54,6 @@ function drawFar(context, plan, view, shown) {
     if (mark(host)) empty.push([tile, host]);
     else batches[level(Math.max(0, host.seen))].push(tile);
   }
-  context.fillStyle = colours.panel;
-  for (const rack of plan.racks) {
-    const { x, y, w } = view.box(rack);
-    const bottom = view.tile(plan, rack.hosts.at(-1).index);
-    context.fillRect(x - 1, y + RACK_TOP * view.k, w + 2, bottom.y + bottom.h - y - RACK_TOP * view.k + 1);
-  }
   batches.forEach((tiles, step) => {
     context.fillStyle = steps()[step];
     for (const tile of tiles) context.fillRect(tile.x, tile.y, tile.w, tile.h);
@@ -72,8 +66,6 @@ function drawFar(context, plan, view, shown) {
   drawRackNumbers(context, plan, view);
 }
 
-const RACK_TOP = 12; // the racks' heading, as laid out
-
 function drawRackNumbers(context, plan, view) {
   context.font = font(10, true);
   context.fillStyle = colours.ink;
@@ -81,8 +73,8 @@ function drawRackNumbers(context, plan, view) {
   context.textBaseline = "alphabetic";
   for (const rack of plan.racks) {
     const starved = rack.hosts.reduce((total, host) => total + host.starved, 0);
-    const { x, y, w } = view.box(rack);
-    if (starved && view.shows({ x, y, w, h: 20 })) context.fillText(String(starved), x + w, y + RACK_TOP * view.k - 2);
+    const { x, y, w, h } = view.box(rack);
+    if (starved && view.shows({ x, y, w, h: 20 })) context.fillText(String(starved), x + w, y + h - 2);
   }
 }
 

@@ -1,0 +1,112 @@
+"""Open a cloud by its name: the drivers behind one set of ports."""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from watari.app.state import read_json, state_dir, write_atomically
+from watari.drivers.sim.build import account_cloud, demand_for
+from watari.drivers.sim.cloud import SimCloud
+from watari.drivers.snapshot_file import read_snapshot
+from watari.errors import BadInput
+from watari.model.compute import ComputeSnapshot
+from watari.model.reasons import Finding
+from watari.observe.compute import compute_snapshot
+from watari.ports import Clock, Compute, Meter
+
+SIM_NAME = re.compile(r"sim(?::(?P<hosts>\d+)(?:/(?P<servers>\d+))?)?(?:@(?P<seed>\d+))?")
+SIM_START = datetime(2026, 1, 5, 11, 55, tzinfo=UTC)  # a Monday, just before the noon peak
+SIM_WARM_UP_S = 900.0  # so that the meter's window is full, and it is 12:10
+LARGEST_SIM = 2000  # hosts; beyond it use a snapshot file
+
+
+@dataclass(slots=True)
+class Cloud:
+    """The ports of one cloud. `save` keeps a simulated cloud for the next command; a real one keeps itself."""
+
+    name: str
+    compute: Compute
+    meter: Meter
+    clock: Clock
+    save: Callable[[], None]
+    sim: SimCloud | None = None
+
+    def snapshot(self) -> ComputeSnapshot:
+        """One reading of the cloud."""
+        return compute_snapshot(self.compute, self.meter, self.clock)
+
+
+@dataclass(frozen=True, slots=True)
+class SimSize:
+    """What `sim[:HOSTS[/SERVERS]][@SEED]` asks for; 12.5 servers per host unless said, as in the account of 2022."""
+
+    hosts: int = 80
+    servers: int = 1000
+    seed: int = 1
+
+    @property
+    def name(self) -> str:
+        return f"sim:{self.hosts}/{self.servers}@{self.seed}"
+
+
+def sim_size(name: str) -> SimSize:
+    """Read a simulated cloud's name. Raises BadInput with what would be right."""
+    match = SIM_NAME.fullmatch(name)
+    if match is None:
+        raise BadInput(
+            f'unknown cloud "{name}": use sim, sim:HOSTS, sim:HOSTS/SERVERS or sim:HOSTS@SEED, e.g. sim:80/1000@1'
+        )
+    hosts = int(match["hosts"] or 80)
+    servers = int(match["servers"]) if match["servers"] else round(hosts * 12.5)
+    if not 3 <= hosts <= LARGEST_SIM:
+        raise BadInput(f"{name}: a simulated cloud has 3 to {LARGEST_SIM} hosts; plan larger ones from a snapshot file")
+    return SimSize(hosts, servers, int(match["seed"] or 1))
+
+
+def open_cloud(name: str, *, fresh: bool = False) -> Cloud:
+    """Open a cloud. A simulated one goes on where the last command left it, unless `fresh`."""
+    size = sim_size(name)
+    spec = replace(account_cloud(size.hosts, size.servers, size.seed), name=size.name)
+    start_s = (SIM_START - SIM_START.replace(hour=0, minute=0)).total_seconds()
+    demand = demand_for(spec, size.seed, start_s)
+    path = _sim_path(size)
+    state = None if fresh else read_json(path)
+    if state is None:
+        sim = SimCloud(spec, demand, SIM_START)
+        sim.advance(SIM_WARM_UP_S)
+    else:
+        sim = SimCloud.from_state(state, spec, demand)
+
+    def save() -> None:
+        write_atomically(path, json.dumps(sim.to_state()).encode())
+
+    return Cloud(size.name, sim, sim, sim, save, sim)
+
+
+def forget_sim(name: str) -> bool:
+    """Delete what is kept of a simulated cloud; True if there was something."""
+    path = _sim_path(sim_size(name))
+    existed = path.exists()
+    path.unlink(missing_ok=True)
+    return existed
+
+
+def snapshot_of(cloud: str | None, file: str | None) -> tuple[ComputeSnapshot, tuple[Finding, ...]]:
+    """The snapshot to plan on: of a cloud, or from a file ("-": standard input)."""
+    if cloud and file:
+        raise BadInput("--cloud and --snapshot exclude each other: name one")
+    if file:
+        return read_snapshot(file if file == "-" else Path(file))
+    if not cloud:
+        raise BadInput("name a cloud (--cloud sim) or a file (--snapshot cluster.json)")
+    opened = open_cloud(cloud)
+    snapshot = opened.snapshot()
+    opened.save()
+    return snapshot, ()
+
+
+def _sim_path(size: SimSize) -> Path:
+    return state_dir() / f"sim-{size.hosts}-{size.servers}-{size.seed}.json"

@@ -1,0 +1,147 @@
+"""Make, keep and carry out plans: what `watari plan` and `watari apply` call."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from watari.act.guard import Guard
+from watari.act.handlers import handlers
+from watari.act.journal import Entry, OperationRecord, Run
+from watari.act.virtual import VirtualExecutor
+from watari.app.clouds import Cloud, open_cloud
+from watari.app.state import JournalFile, state_dir, write_atomically
+from watari.errors import BadInput, Stale
+from watari.jobs import balance
+from watari.model.compute import ComputeSnapshot
+from watari.model.reasons import Finding
+from watari.plan import codec
+from watari.plan.plan import Plan
+from watari.policy.balance import BalancePolicy
+
+TICK_S = 5.0
+LONGEST_S = 86400.0  # a run that is not over after a day of the cloud's time never will be
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """How a run ended: `left` says what could not be done, `journal` where every step is written down."""
+
+    run: Run
+    starved_before: int
+    starved_after: int
+    seconds: float  # of the cloud's clock
+    journal: Path
+
+    @property
+    def left(self) -> list[OperationRecord]:
+        return [o for o in self.run.operations if o.state != "done"]
+
+
+def plan_balance(snapshot: ComputeSnapshot, policy: BalancePolicy, findings: tuple[Finding, ...] = ()) -> Plan:
+    """Plan on one reading; what the reader of the file found comes first among the findings."""
+    made = balance.plan(snapshot, policy)
+    return replace(made, findings=(*findings, *made.findings)) if findings else made
+
+
+def save_plan(plan: Plan, path: str) -> None:
+    """Write the plan; all or nothing."""
+    write_atomically(Path(path), codec.dumps(plan).encode())
+
+
+def load_plan(path: str) -> Plan:
+    """Read a plan file. Raises BadInput that says where it is wrong."""
+    try:
+        text = Path(path).read_text("utf-8")
+    except OSError as e:
+        raise BadInput(
+            f"{path}: {e.strerror or e}; make a plan with `watari plan balance --cloud sim -o {path}`"
+        ) from e
+    except UnicodeDecodeError as e:
+        raise BadInput(f"{path}: not a plan file (not UTF-8 text)") from e
+    return codec.loads(text, path)
+
+
+def apply_plan(
+    plan: Plan,
+    policy: BalancePolicy,
+    cloud_name: str | None = None,
+    watch: Callable[[Run, Cloud], None] = lambda run, cloud: None,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Applied:
+    """Carry a plan out on its cloud. Safe to repeat: what is done already is left as it is.
+
+    `watch` is called after every tick; once `stopping` answers True, what is under way is finished and nothing started.
+    Raises Stale when the plan has expired or belongs to another policy.
+    """
+    cloud = open_cloud(_cloud_of(plan, cloud_name))
+    _check_fresh(plan, policy, cloud)
+    before = cloud.snapshot()
+    journal = JournalFile(state_dir() / "journal" / f"{plan.id}.jsonl")
+    started = cloud.clock.now()
+
+    def write(entry: Entry) -> None:
+        journal.write(_row(entry))
+        cloud.save()
+
+    executor = VirtualExecutor(handlers(cloud.compute), Guard(policy, before.hosts), cloud.clock, write)
+    run = executor.submit(plan)
+    try:
+        _carry_out(executor, run, cloud, watch, stopping)
+    finally:
+        cloud.save()
+        journal.close()
+    after = plan_balance(cloud.snapshot(), policy)
+    seconds = (cloud.clock.now() - started).total_seconds()
+    return Applied(run, plan.forecast.starved_before, after.forecast.starved_before, seconds, journal.path)
+
+
+def _carry_out(
+    executor: VirtualExecutor,
+    run: Run,
+    cloud: Cloud,
+    watch: Callable[[Run, Cloud], None],
+    stopping: Callable[[], bool],
+) -> None:
+    waited_s = 0.0
+    while not run.over and waited_s < LONGEST_S:
+        run.stopping = run.stopping or stopping()
+        executor.tick()
+        watch(run, cloud)
+        if not run.over:
+            cloud.clock.sleep(TICK_S)
+            waited_s += TICK_S
+    cloud.clock.sleep(60.0)  # one metering window, so that what is read next is true after the moves
+
+
+def _cloud_of(plan: Plan, named: str | None) -> str:
+    if named:
+        return named
+    if not plan.cloud.startswith("sim"):
+        where = f'of "{plan.cloud}"' if plan.cloud else "from a file"
+        raise BadInput(f"the plan was made on a snapshot {where}: name the cloud to apply it to with --cloud")
+    return plan.cloud
+
+
+def _check_fresh(plan: Plan, policy: BalancePolicy, cloud: Cloud) -> None:
+    now = cloud.clock.now()
+    if now > plan.expires_at:
+        raise Stale(
+            f"the plan expired at {plan.expires_at:%Y-%m-%d %H:%M %Z}, it is {now:%Y-%m-%d %H:%M %Z}: plan again"
+        )
+    if plan.policy_digest != policy.digest:
+        raise Stale(
+            f"the plan was made under another policy ({plan.policy_digest or 'none'}, this is {policy.digest}): "
+            "plan again, or apply with the policy that it was made with"
+        )
+
+
+def _row(entry: Entry) -> dict[str, str]:
+    return {
+        "at": entry.at.isoformat(),
+        "run": entry.run,
+        "operation": entry.operation,
+        "subject": entry.subject,
+        "step": entry.step,
+        "state": entry.state,
+        "text": entry.text,
+    }
