@@ -146,7 +146,8 @@ class Subscription:
             behind, self._behind = self._behind, False
             if not behind and self._queue:
                 return self._queue.popleft()[1]
-            self._wake.clear()
+            if not self._ended:
+                self._wake.clear()
         if not behind or (rendered := await asyncio.to_thread(self._hub._render)) is None:
             return None
         seq, body = rendered

@@ -93,7 +93,7 @@ def test_demand_alone_is_completed_by_the_fluid_rule(tmp_path: Path) -> None:
     assert loads[ServerId("b")].load_per_vcpu == pytest.approx(0.625)
     assert loads[ServerId("b")].source == "derived from cpu_demand"
     assert loads[ServerId("c")] == Load(0.0, 0.25, 1.0, NOON_JST, "derived from cpu_demand")
-    text = "3 loads give only cpu_demand; steal and load_per_vcpu are derived from their hosts' cpus"
+    text = "3 loads with cpu_demand alone: steal and load_per_vcpu are derived from the host's cpus"
     assert findings == (Finding("loads", "derived-loads", text, "info", "Give all three to plan on what was measured"),)
 
 
@@ -116,7 +116,7 @@ def test_a_host_without_capacity_receives_nothing(tmp_path: Path) -> None:
     assert not snapshot.loads
     assert [(f.subject, f.code, f.text) for f in findings] == [
         ("h01", "no-capacity", "has no capacity: 0 cpus, 65,536 MiB memory; it receives nothing, "
-                               "and the load of the 1 servers on it counts as unknown"),
+                               "and the load of 1 server on it counts as unknown"),
         ("h02", "no-capacity", "has no capacity: 8 cpus, 0 MiB memory; it receives nothing"),
         ("h03", "no-capacity", "has no capacity: 0 cpus, 65,536 MiB memory; it receives nothing"),
     ]  # fmt: skip
@@ -132,7 +132,7 @@ def test_an_empty_cloud_and_one_without_servers(tmp_path: Path) -> None:
 def test_memory_that_is_given_twice(tmp_path: Path) -> None:
     value = cloud(servers=[server("a", memory_mib=65536), server("b", memory_mib=1024)])
     assert _told(tmp_path, value) == {
-        "memory-overcommitted": "its 2 servers have 66,560 MiB memory together, the host has 65,536 MiB"
+        "memory-overcommitted": "2 servers with 66,560 MiB memory together, the host has 65,536 MiB"
     }
 
 
@@ -145,7 +145,7 @@ def test_loads_from_the_future(tmp_path: Path) -> None:
     snapshot, findings = read(tmp_path, cloud(servers=servers))
     assert list(snapshot.loads) == ["a"]
     assert [f.code for f in findings] == ["load-from-future", "load-from-future"]
-    assert findings[0].text == "1 loads are later than taken_at (2024-05-01T12:00:00+09:00), by up to 5 s; kept: a"
+    assert findings[0].text == "1 load later than taken_at (2024-05-01T12:00:00+09:00), by up to 5 s; kept: a"
     assert findings[1].text.endswith("by up to 120 s; left out: their servers count as unknown: b")
 
 
@@ -164,9 +164,9 @@ def test_migrations_that_are_no_longer_of_use(tmp_path: Path) -> None:
         "flight-landed": ("web-1", "is on h01 already; its migration from h02 is no longer under way, left out"),
         "past-of-unknown-server": (
             "past",
-            "1 past moves are of servers that do not exist (any more); left out: gone",
+            "1 past move of servers that do not exist (any more), left out: gone",
         ),
-        "move-from-future": ("past", "1 migrations are later than taken_at (2024-05-01T12:00:00+09:00): db-1"),
+        "move-from-future": ("past", "1 migration later than taken_at (2024-05-01T12:00:00+09:00): db-1"),
     }
 
 

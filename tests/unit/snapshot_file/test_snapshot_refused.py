@@ -54,8 +54,8 @@ def one(**load: Any) -> dict[str, Any]:
         (cloud(taken_at="noon"),
          'taken_at: is "noon", must be a time with its zone, such as 2024-05-01T12:00:00+09:00'),
         (cloud(host=[]), 'host: is not a key of this format; did you mean "hosts"?'),
-        (cloud(extra=[]), "extra: is not a key of this format; it can be watari_snapshot, taken_at, hosts, servers, groups"
-                          ", flights, past, cloud"),
+        (cloud(extra=[]), "extra: is not a key of this format; it can be watari_snapshot, taken_at, hosts, servers, "
+                          "groups, flights, past, cloud"),
         (cloud(hosts=[host("h01", az="az1"), host("h02")]),
          'hosts[0] "h01" az: is not a key of this format; did you mean "zone"?'),
         (cloud(servers=[server("a", meta={})]),
@@ -155,7 +155,7 @@ def test_all_problems_are_told_at_once_with_rows_as_the_file_has_them(tmp_path: 
         " cannot be used, 5 problems:",
         '  hosts[0] "h00" cpus: is "8", must be a number',
         '  servers[0] "a" load.steal: is 2, must be 0 to 1: it is a share of one vCPU\'s time, 12 % is 0.12',
-        '  servers[1] "b" host: "h1" is not among the 1 hosts; did you mean "h01"?',
+        '  servers[1] "b" host: "h1" is not among the 1 host; did you mean "h01"?',
         '  servers[3] "web-4" id: is the same as that of servers[1]; give each its own',
         '  groups[0] "g" members: "x" is not the id of a server here; add the server, or take it out',
     ]

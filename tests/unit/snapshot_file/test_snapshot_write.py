@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from strategies import NOON, snapshots
 from watari.drivers.snapshot_file import read_snapshot, snapshot_bytes, snapshot_json_schema, write_snapshot
 from watari.errors import BadInput
-from watari.model.compute import ComputeSnapshot, Host, HostName, Load, Server, ServerGroup, ServerId, ZoneName
+from watari.model.compute import ComputeSnapshot, GroupId, Host, HostName, Load, Server, ServerGroup, ServerId, ZoneName
 
 DOCS = Path(__file__).parents[3] / "docs" / "reference"
 HOST = Host(HostName("h01"), ZoneName("az1"), 8.0, 65536, 100)
@@ -133,8 +133,6 @@ def test_places_that_cannot_be_written_to(tmp_path: Path) -> None:
 
 
 def test_groups_with_a_name_of_their_own(tmp_path: Path) -> None:
-    from watari.model.compute import GroupId
-
     groups = {GroupId("g"): ServerGroup(GroupId("g"), "pair", "affinity", frozenset((SERVER.id,)))}
     write_snapshot(replace(SNAPSHOT, groups=groups), tmp_path / "c.json")
     assert read_snapshot(tmp_path / "c.json")[0].groups == groups

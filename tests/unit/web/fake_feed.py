@@ -65,7 +65,7 @@ class FakeFeed:
         self.bias = [self._chance.uniform(0.1, 1.5) for _ in self.vcpu]
         self.flights: list[Flight] = []
         self.done = 143
-        self._load()
+        self.load = self._measure()
         while len(self.flights) < min(6, hosts // 8 + 1):
             self._start(len(self.flights) + 1)
 
@@ -94,7 +94,7 @@ class FakeFeed:
                 "memory_mib": [4096 * vcpu for vcpu in self.vcpu],
                 "role": self.roles,
             },
-            "load": self._load(),
+            "load": self.load,
             "flights": [flight.copy() for flight in self.flights],
             "starved": self._starved(),
             "chart": {
@@ -117,12 +117,13 @@ class FakeFeed:
         before = int(self.at_s // STEP_S)
         self.at_s = min(86_399.0, self.at_s + seconds * self.pace)
         placed = self._fly(seconds)
+        self.load = self._measure()
         tick: PageTick = {
             "now": self._now(),
             "strip": self._strip(),
             "host_cpu": self._host_cpu(),
             "placed": placed,
-            "load": self._load(),
+            "load": self.load,
             "flights": [flight.copy() for flight in self.flights],
             "starved": self._starved(),
             "chart": self._tail(max(0, before - 1), int(self.at_s // STEP_S)),
@@ -230,7 +231,7 @@ class FakeFeed:
             host |= {"state_note": "exporter silent for 6 min"}
         return host
 
-    def _load(self) -> Loads:
+    def _measure(self) -> Loads:
         self.steal = []
         load: list[int] = []
         wave = 0.75 + 0.5 * math.sin(self.at_s / 700)

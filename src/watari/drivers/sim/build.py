@@ -42,14 +42,14 @@ class Role:
 
 # The mixes of peaks are ours; that services peak at 12, 15 and 22 h is the account's.
 ROLES: dict[str, Role] = {
-    "web": Role(26, (2, 4, 4), Shape(0.26, (0.30, 0.12, 0.34))),
-    "api": Role(22, (4, 4, 8), Shape(0.27, (0.26, 0.20, 0.26))),
-    "worker": Role(16, (4, 8, 8), Shape(0.32, (0.08, 0.28, 0.10))),
-    "db": Role(9, (8, 16), Shape(0.29, (0.16, 0.14, 0.18)), local=0.5),
-    "search": Role(7, (4, 8), Shape(0.26, (0.22, 0.12, 0.24)), local=0.4, pinned=0.08),
-    "queue": Role(6, (2, 4), Shape(0.22, (0.14, 0.14, 0.14))),
-    "ci": Role(8, (4, 8), Shape(0.29, (0.16, 0.38, 0.02), width_h=1.1)),
-    "cache": Role(6, (2, 4), Shape(0.19, (0.14, 0.08, 0.18)), pinned=0.08),
+    "web": Role(26, (2, 2, 4), Shape(0.26, (0.30, 0.12, 0.34))),
+    "api": Role(22, (2, 2, 4), Shape(0.27, (0.26, 0.20, 0.26))),
+    "worker": Role(16, (2, 4, 4), Shape(0.32, (0.08, 0.28, 0.10))),
+    "db": Role(9, (4, 8), Shape(0.29, (0.16, 0.14, 0.18)), local=0.5),
+    "search": Role(7, (2, 4), Shape(0.26, (0.22, 0.12, 0.24)), local=0.4, pinned=0.08),
+    "queue": Role(6, (1, 2), Shape(0.22, (0.14, 0.14, 0.14))),
+    "ci": Role(8, (2, 4), Shape(0.29, (0.16, 0.38, 0.02), width_h=1.1)),
+    "cache": Role(6, (1, 2), Shape(0.19, (0.14, 0.08, 0.18)), pinned=0.08),
 }
 OTHER = Shape(0.26, (0.18, 0.18, 0.18))  # the day of a role that this module does not know
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from watari.drivers.snapshot_file.loads import has_capacity, loads_of
-from watari.drivers.snapshot_file.problems import Problems, did_you_mean, quoted
+from watari.drivers.snapshot_file.problems import Problems, counted, did_you_mean, quoted, some
 from watari.drivers.snapshot_file.schema import FileFlight, FileGroup, FileHost, FilePastMove, FileServer, SnapshotFile
 from watari.model.compute import (
     ComputeSnapshot,
@@ -157,8 +157,8 @@ def _past(
         elif row.server not in unreadable.servers:
             gone[row.server] = gone.get(row.server, 0) + 1
     if gone:
-        names = ", ".join(list(gone)[:3]) + (f" and {len(gone) - 3} more" if len(gone) > 3 else "")
-        text = f"{sum(gone.values())} past moves are of servers that do not exist (any more); left out: {names}"
+        moves = counted(sum(gone.values()), "past move")
+        text = f"{moves} of servers that do not exist (any more), left out: {some([*gone])}"
         findings.append(Finding("past", "past-of-unknown-server", text, "info"))
     return tuple(past)
 
@@ -184,10 +184,12 @@ def _host_findings(host: Host, guests: list[Server]) -> Iterable[Finding]:
     if not has_capacity(host):
         text = f"has no capacity: {host.cpus:g} cpus, {host.memory_mib:,} MiB memory; it receives nothing"
         if guests:
-            text += f", and the load of the {len(guests)} servers on it counts as unknown"
+            text += f", and the load of {counted(len(guests), 'server')} on it counts as unknown"
         yield Finding(host.name, "no-capacity", text, "warning", "Correct its cpus and memory_mib, or remove it")
     elif (used := sum(server.memory_mib for server in guests)) > host.memory_mib:
-        text = f"its {len(guests)} servers have {used:,} MiB memory together, the host has {host.memory_mib:,} MiB"
+        text = (
+            f"{counted(len(guests), 'server')} with {used:,} MiB memory together, the host has {host.memory_mib:,} MiB"
+        )
         yield Finding(
             host.name,
             "memory-overcommitted",
@@ -205,7 +207,10 @@ def _emptiness(file: SnapshotFile) -> Iterable[Finding]:
         )
     elif not file.servers:
         yield Finding(
-            file.cloud or "cloud", "no-servers", f"{len(file.hosts)} hosts, no servers: nothing to move", "info"
+            file.cloud or "cloud",
+            "no-servers",
+            f"{counted(len(file.hosts), 'host')}, no servers: nothing to move",
+            "info",
         )
 
 
@@ -215,8 +220,7 @@ def _late(file: SnapshotFile, taken_at: datetime) -> Iterable[Finding]:
         m.server for m in file.past if m.ended > taken_at
     ]
     if late:
-        names = ", ".join(sorted(set(late))[:3])
-        text = f"{len(late)} migrations are later than taken_at ({taken_at.isoformat()}): {names}"
+        text = f"{counted(len(late), 'migration')} later than taken_at ({taken_at.isoformat()}): {some(late)}"
         yield Finding(
             "past", "move-from-future", text, "warning", "Check the clocks of the machines that wrote the times"
         )
@@ -231,7 +235,7 @@ def _duplicate(problems: Problems, section: str, index: int, label: str, key: st
 
 def _unknown_host(host: str, hosts: Mapping[HostName, Host]) -> Callable[[], str]:
     return lambda: (
-        f"{quoted(host)} is not among the {len(hosts)} hosts"
+        f"{quoted(host)} is not among the {counted(len(hosts), 'host')}"
         + (did_you_mean(host, hosts) or "; add the host, or correct the name")
     )
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from watari.drivers.snapshot_file.problems import Problems
+from watari.drivers.snapshot_file.problems import Problems, counted, some
 from watari.drivers.snapshot_file.schema import FileLoad, FileServer
 from watari.model.compute import Host, HostName, Load, ServerId
 from watari.model.reasons import Finding
@@ -65,12 +65,6 @@ def loads_of(
     return loads, _findings(derived, silent, future, taken_at)
 
 
-def named(rows: Sequence[FileServer]) -> str:
-    """The first few by name: `web-1, web-2, web-3 and 4 more`."""
-    names = ", ".join(row.name or row.id for row in rows[:3])
-    return f"{names} and {len(rows) - 3} more" if len(rows) > 3 else names
-
-
 def _fluid(row: FileServer, demand: float, total: float, cpus: float, at: datetime, source: str) -> Load:
     stretch = max(1.0, total / cpus)  # 1 / (1 - sigma)
     wanted = demand / row.vcpus
@@ -92,11 +86,13 @@ def _findings(
 ) -> list[Finding]:
     findings = []
     if derived:
-        text = f"{len(derived)} loads give only cpu_demand; steal and load_per_vcpu are derived from their hosts' cpus"
+        loads = counted(len(derived), "load")
+        text = f"{loads} with cpu_demand alone: steal and load_per_vcpu are derived from the host's cpus"
         findings.append(Finding("loads", "derived-loads", text, "info", "Give all three to plan on what was measured"))
         if partly := sorted({row.host for row in derived} & silent.keys()):
-            shown = ", ".join(partly[:3]) + (f" and {len(partly) - 3} more" if len(partly) > 3 else "")
-            text = f"servers without data run beside derived loads on {shown}: the real steal there may be higher"
+            text = (
+                f"servers without data run beside derived loads on {some(partly)}: the real steal there may be higher"
+            )
             findings.append(
                 Finding("loads", "derived-loads-partial", text, "warning", "Give every server a cpu_demand")
             )
@@ -104,9 +100,10 @@ def _findings(
     far = [(row, ahead) for row, ahead in future if ahead > CLOCK_SKEW]
     for rows, verdict in ((near, "kept"), (far, "left out: their servers count as unknown")):
         if rows:
+            names = [row.name or row.id for row, _ in rows]
             text = (
-                f"{len(rows)} loads are later than taken_at ({taken_at.isoformat()}), by up to "
-                f"{max(ahead for _, ahead in rows).total_seconds():.0f} s; {verdict}: {named([row for row, _ in rows])}"
+                f"{counted(len(rows), 'load')} later than taken_at ({taken_at.isoformat()}), by up to "
+                f"{max(ahead for _, ahead in rows).total_seconds():.0f} s; {verdict}: {some(names)}"
             )
             help = "Check the clocks of the meter and of the machine that exported the file"
             findings.append(Finding("loads", "load-from-future", text, "warning", help))

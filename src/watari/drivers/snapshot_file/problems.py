@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from functools import partial
@@ -71,14 +71,24 @@ class Problems:
         if self.count == 1:
             raise BadInput(f"{self.file}: {self.lines[0]}")
         if self.count:
-            more = [f"and {self.count - SHOWN} more"] if self.count > SHOWN else []
-            raise BadInput("\n  ".join([f"{self.file} cannot be used, {self.count} problems:", *self.lines, *more]))
+            more = [f"and {self.count - SHOWN:,} more"] if self.count > SHOWN else []
+            raise BadInput("\n  ".join([f"{self.file} cannot be used, {self.count:,} problems:", *self.lines, *more]))
 
 
 def quoted(text: object) -> str:
     """A name as JSON has it, control characters escaped and overlong ones cut."""
     words = str(text)
     return json.dumps(words if len(words) <= 60 else words[:57] + "...", ensure_ascii=not words.isprintable())
+
+
+def counted(n: int, noun: str) -> str:
+    """`1 server`, `2 servers`."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def some(names: Sequence[str]) -> str:
+    """The first few: `web-1, web-2, web-3 and 4 more`."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def did_you_mean(wrong: str, known: Collection[str]) -> str:
