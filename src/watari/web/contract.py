@@ -219,7 +219,7 @@ class PageState(TypedDict):
     flights: list[Flight]
     """Oldest first."""
     starved: list[Starved]
-    """Worst first."""
+    """All of them, worst first: the map outlines them, the inspector lists them."""
     chart: Chart
     peaks: list[Peak]
     ended: Ended | None

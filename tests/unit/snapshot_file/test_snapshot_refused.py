@@ -177,6 +177,7 @@ def test_names_are_cut_and_escaped(tmp_path: Path) -> None:
     words = refused(tmp_path, cloud(servers=[server("a", "x" * 100), server("b\x1b[2J", "h09")]))
     assert f'"{"x" * 57}..." is not among' in words
     assert 'servers[1] "b\\u001b[2J" host' in words
+    assert '"\\u001b[2J": is not a key of this format' in refused(tmp_path, cloud(**{"\x1b[2J": 1}))
 
 
 @settings(max_examples=40, deadline=None)

@@ -16,6 +16,8 @@ PEAK_HOURS = (12.0, 15.0, 22.0)  # the hours at which the services of the 2022 a
 KEEP_DAYS = 3
 FIRST_DAY = 1_000_000  # added to the day's number: days before the start have data too, seeds must not be negative
 MEMORY = 0.97  # of the noise from one slot to the next: half of it is forgotten after two hours
+BURSTING = 0.2  # share of the servers that have a burst on a given day
+BURST_SLOTS = (3, 13)  # how long it lasts, 15 to 60 min
 
 
 class Demand(Protocol):
@@ -98,8 +100,17 @@ class DailyDemand:
         )  # what a role's servers have in common: they peak together, higher on some days
         alone = self._noise * walk[:, roles:] - 0.5 * self._noise**2  # mean 1 after exp
         share = self._shapes.T[:, self._roles] * self._level * np.exp(alone + together[:, self._roles])
-        cores: FloatArray = np.minimum(share, 1.0) * self._vcpus
+        cores: FloatArray = np.minimum(np.maximum(share, self._bursts(day)), 1.0) * self._vcpus
         return cores
+
+    def _bursts(self, day: int) -> FloatArray:
+        """A batch job, a re-index, a bad release: at no fixed hour a server asks for nearly all it has, for a while."""
+        draw, count = np.random.default_rng([self._seed, FIRST_DAY + day, 2]), self._vcpus.size
+        bursts = np.zeros((SLOTS + 1, count))
+        for server in np.flatnonzero(draw.random(count) < BURSTING).tolist():
+            first, slots = int(draw.integers(1, SLOTS - BURST_SLOTS[1])), int(draw.integers(*BURST_SLOTS))
+            bursts[first : first + slots, server] = draw.uniform(0.85, 1.0)
+        return bursts
 
     def _walk(self, day: int, columns: int) -> FloatArray:
         """Slow noise of unit variance, (slots + 1, columns): an AR(1) path tied to what its midnights share."""

@@ -126,7 +126,8 @@ def _where(loc: tuple[int | str, ...], raw: Mapping[str, Any]) -> str:
 
 
 def _dotted(loc: tuple[int | str, ...]) -> str:
-    path = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in loc)
+    names = (key if isinstance(key, int) or key.isprintable() else quoted(key) for key in loc)
+    path = "".join(f"[{name}]" if isinstance(name, int) else f".{name}" for name in names)
     return path.removeprefix(".")
 
 

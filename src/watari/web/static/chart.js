@@ -56,7 +56,7 @@ function marks(state, width) {
     s("path.shadow", { d: line(day.shadow) }),
     s("path.measured", { d: line(day.measured) }),
     ...moveTicks(day, x, slot, base),
-    ...nowLine(state, x, base, day.measured.length * day.step_s < DAY - 1),
+    ...nowLine(state, x, base),
     ...hourLabels(x, width),
   ];
 }
@@ -96,8 +96,8 @@ function moveTicks(day, x, slot, base) {
   ];
 }
 
-function nowLine(state, x, base, running) {
-  if (!running) return [];
+function nowLine(state, x, base) {
+  if (state.ended) return [];
   const at = x(wall(state.now));
   const left = at > MARGIN.left + 40;
   return [

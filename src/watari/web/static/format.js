@@ -35,7 +35,7 @@ export function scaled(n) {
 export function data(mib) {
   const gib = mib / 1024;
   if (gib >= 100_000) return [count(gib / 1024), "TiB"];
-  return [gib > 0 && gib < 10 ? gib.toFixed(1) : count(gib), "GiB"];
+  return [gib < 10 && !Number.isInteger(gib) ? gib.toFixed(1) : count(gib), "GiB"];
 }
 
 /** "16 GiB", "512 MiB" */

@@ -74,8 +74,8 @@ function showSlow() {
   slow = 0;
   showChart(cloud.state);
   notice();
-  if (selected < 0) inspector.list(cloud);
-  else if (performance.now() - asked > DETAILS_MS) inspect();
+  if (selected < 0 && !asking()) inspector.list(cloud);
+  else if (selected >= 0 && performance.now() - asked > DETAILS_MS) inspect();
 }
 
 // The top bar
@@ -155,7 +155,7 @@ function open(server) {
 }
 
 function close() {
-  if (selected >= 0 || location.hash.length > 6) location.hash = "#/map";
+  if (asking()) location.hash = "#/map";
 }
 
 function visit(host) {
@@ -164,9 +164,18 @@ function visit(host) {
   map.announce(host);
 }
 
+/** The server id of the address, or "". */
+function asking() {
+  try {
+    return decodeURIComponent(location.hash.slice("#/map/".length));
+  } catch {
+    return location.hash.slice("#/map/".length); // a stray % that no id of ours has
+  }
+}
+
 function follow() {
   if (!cloud) return;
-  const id = decodeURIComponent(location.hash.slice("#/map/".length));
+  const id = asking();
   const before = selected;
   selected = id ? cloud.state.servers.id.indexOf(id) : -1;
   if (selected >= 0) {

@@ -40,45 +40,47 @@ export function rectangle(part, place) {
 export function drawTiles(context, cloud, plan, view) {
   context.clearRect(0, 0, view.width, view.height);
   const near = plan.tileW * view.k >= NEAR;
-  const shown = cloud.hosts.filter((host) => view.shows(view.tile(plan, host.index)));
-  if (near) drawNear(context, cloud, plan, view, shown);
-  else drawFar(context, plan, view, shown);
+  if (near) drawNear(context, cloud, plan, view);
+  else drawFar(context, cloud, plan, view);
   drawHeadings(context, plan, view, near);
 }
 
-function drawFar(context, plan, view, shown) {
+/** A cell per host. Ten thousand of them: plain numbers, one list per colour, no object per cell. */
+function drawFar(context, cloud, { tiles, racks }, view) {
   const batches = Array.from({ length: 5 }, () => []);
-  const empty = [];
-  for (const host of shown) {
-    const tile = view.tile(plan, host.index);
-    if (mark(host)) empty.push([tile, host]);
-    else batches[level(Math.max(0, host.seen))].push(tile);
-  }
-  batches.forEach((tiles, step) => {
+  const marked = [];
+  for (const host of cloud.hosts) (mark(host) ? marked : batches[level(Math.max(0, host.seen))]).push(host.index * 4);
+  const { k, tx, ty } = view;
+  const draw = (at, inset, paint) => {
+    const x = tiles[at] * k + tx, y = tiles[at + 1] * k + ty, w = tiles[at + 2] * k, h = tiles[at + 3] * k;
+    if (x < view.width && y < view.height && x + w > 0 && y + h > 0) paint(x + inset, y + inset, w - 2 * inset, h - 2 * inset);
+  };
+  batches.forEach((cells, step) => {
     context.fillStyle = steps()[step];
-    for (const tile of tiles) context.fillRect(tile.x, tile.y, tile.w, tile.h);
+    for (const at of cells) draw(at, 0, (x, y, w, h) => context.fillRect(x, y, w, h));
   });
-  for (const [tile, host] of empty) {
-    context.strokeStyle = host.state === "down" ? colours.bad : colours.edge;
-    context.lineWidth = 1;
-    context.strokeRect(tile.x + 0.5, tile.y + 0.5, tile.w - 1, tile.h - 1);
+  context.lineWidth = 1;
+  for (const at of marked) {
+    context.strokeStyle = cloud.hosts[at / 4].state === "down" ? colours.bad : colours.edge;
+    draw(at, 0.5, (x, y, w, h) => context.strokeRect(x, y, w, h));
   }
-  drawRackNumbers(context, plan, view);
+  drawRackNumbers(context, racks, view);
 }
 
-function drawRackNumbers(context, plan, view) {
+function drawRackNumbers(context, racks, view) {
   context.font = font(10, true);
   context.fillStyle = colours.ink;
   context.textAlign = "right";
   context.textBaseline = "alphabetic";
-  for (const rack of plan.racks) {
+  for (const rack of racks) {
     const starved = rack.hosts.reduce((total, host) => total + host.starved, 0);
     const { x, y, w, h } = view.box(rack);
     if (starved && view.shows({ x, y, w, h: 20 })) context.fillText(String(starved), x + w, y + h - 2);
   }
 }
 
-function drawNear(context, cloud, plan, view, shown) {
+function drawNear(context, cloud, plan, view) {
+  const shown = cloud.hosts.filter((host) => view.shows(view.tile(plan, host.index)));
   const batches = Array.from({ length: 5 }, () => []);
   const blank = [], starved = [], named = [];
   for (const host of shown) {

@@ -1,0 +1,263 @@
+"""The embedded cloud lives through a day with the balancer on, beside a twin in which nothing is done."""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from watari.act.journal import Entry, OperationRecord
+from watari.app.clouds import SimSize
+from watari.app.loop import Balancer, balancer
+from watari.app.replay import DAY_S, ROUND_S, STEP_S, Result, summarise
+from watari.app.tally import Score
+from watari.drivers.sim.build import account_cloud, demand_for
+from watari.drivers.sim.cloud import SimCloud
+from watari.drivers.sim.spec import SimSpec
+from watari.jobs.balance import Memory, remember
+from watari.model.compute import HostName, ServerId
+from watari.observe.compute import compute_snapshot
+from watari.policy.balance import BalancePolicy
+
+MIDNIGHT = datetime(2026, 1, 5, tzinfo=UTC)  # a Monday
+SLOT_S = 300.0  # one point of the curves
+LEARN_S = 300.0  # between two readings of the day before
+LINES = 200  # journal lines kept for whoever looks on
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneFrame:
+    """One zone now; `stolen_cores`: asked for and not given."""
+
+    name: str
+    hosts: int
+    servers: int
+    starved: int
+    stolen_cores: float
+    moving: int
+
+
+@dataclass(frozen=True, slots=True)
+class FlightFrame:
+    """One move under way; `share` copied 0-1, times in seconds of the cloud's clock."""
+
+    name: str
+    source: str
+    target: str
+    share: float
+    rate_mib_s: float
+    eta_s: float | None
+    phase: str
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What a viewer shows of one moment. Curves: mean cores stolen per 5 minutes since midnight."""
+
+    now: datetime
+    starved: int
+    starved_shadow: int
+    stolen_cores: float
+    stolen_cores_shadow: float
+    moves_done: int
+    moves_running: int
+    moves_failed: int
+    moves_undone: int
+    memory_gib: float
+    disk_gib: float
+    zones: tuple[ZoneFrame, ...]
+    flights: tuple[FlightFrame, ...]
+    lines: tuple[str, ...]
+    curve: tuple[float, ...]
+    curve_shadow: tuple[float, ...]
+
+
+@dataclass(slots=True)
+class Curve:
+    """Per slot of the day: means of stolen cores, starved servers at the end, moves that ended by outcome."""
+
+    sums: list[float]
+    sums_shadow: list[float]
+    counts: list[int]
+    starved: list[int]
+
+    @classmethod
+    def empty(cls) -> "Curve":
+        return cls([], [], [], [])
+
+    def add(self, slot: int, stolen: float, shadow: float, starved: int) -> None:
+        while len(self.counts) <= slot:
+            for column in (self.sums, self.sums_shadow):
+                column.append(0.0)
+            self.counts.append(0)
+            self.starved.append(0)
+        self.sums[slot] += stolen
+        self.sums_shadow[slot] += shadow
+        self.counts[slot] += 1
+        self.starved[slot] = starved
+
+    def measured(self) -> tuple[float, ...]:
+        return tuple(s / c for s, c in zip(self.sums, self.counts, strict=True))
+
+    def shadow(self) -> tuple[float, ...]:
+        return tuple(s / c for s, c in zip(self.sums_shadow, self.counts, strict=True))
+
+
+class Demo:
+    """One day of a simulated cloud in virtual time. `advance` is one step; nothing here waits or prints.
+
+    The balancer has seen one day before, in which it did nothing: that is where its look-ahead comes from.
+    """
+
+    def __init__(self, policy: BalancePolicy, size: SimSize, *, days: float = 1.0) -> None:
+        self.policy, self.size = policy, size
+        self.spec: SimSpec = replace(account_cloud(size.hosts, size.servers, size.seed), name=size.name)
+        self.cloud = SimCloud(self.spec, demand_for(self.spec, size.seed), MIDNIGHT, step_s=STEP_S)
+        self.steps_total = int(days * DAY_S // STEP_S)
+        self.steps = 0
+        self.entries: deque[Entry] = deque(maxlen=LINES)
+        self.journal: list[Entry] = []
+        self.balancer: Balancer = balancer(self.cloud, self.cloud, self.cloud, policy, self.journal)
+        self.balancer.memory = learned_day(self.spec, size.seed, policy)
+        self.score = Score.start(self.cloud, policy.detect)
+        self.curve = Curve.empty()
+        self.ended: list[OperationRecord] = []  # operations that are over, in the order in which they ended
+        self._seen: set[int] = set()
+        self._every = max(1, round(ROUND_S / STEP_S))
+
+    @property
+    def over(self) -> bool:
+        return self.steps >= self.steps_total
+
+    @property
+    def share(self) -> float:
+        """How much of the day is over, 0-1."""
+        return self.steps / self.steps_total
+
+    @property
+    def now(self) -> datetime:
+        return self.cloud.now()
+
+    def advance(self) -> None:
+        """One step of 15 s: a round of the balancer every minute, a tick while moves are under way."""
+        if self.steps % self._every == 0:
+            self.balancer.round()
+        if self.balancer.executor.runs:
+            self.balancer.tick()
+            self._collect()
+        self.score.add(self.cloud, STEP_S)
+        slot = int(self.steps * STEP_S // SLOT_S)
+        b, s = self.score.balanced, self.score.shadow
+        self.curve.add(slot, b.now_stolen, s.now_stolen, b.now_starved)
+        self.cloud.advance(STEP_S)
+        self.steps += 1
+
+    def operations(self) -> list[OperationRecord]:
+        """Every operation that was ever started or is over."""
+        return [o for run in self.balancer.history for o in run.operations]
+
+    def result(self) -> Result:
+        """The sums so far."""
+        return summarise(self.policy, self.cloud, self.balancer, self.score)
+
+    def frame(self) -> Frame:
+        """This moment for a terminal."""
+        b, s, flights = self.score.balanced, self.score.shadow, self.cloud.flights_progress()
+        done = [o for o in self.ended if o.state == "done"]
+        return Frame(
+            now=self.now,
+            starved=b.now_starved,
+            starved_shadow=s.now_starved,
+            stolen_cores=b.now_stolen,
+            stolen_cores_shadow=s.now_stolen,
+            moves_done=len(done),
+            moves_running=len(flights),
+            moves_failed=sum(o.state == "failed" for o in self.ended),
+            moves_undone=sum(o.state == "undone" for o in self.ended),
+            memory_gib=sum(o.operation.cost.memory_mib for o in done) / 1024,
+            disk_gib=sum(o.operation.cost.disk_mib for o in done) / 1024,
+            zones=self._zones([m.source for m in flights]),
+            flights=tuple(
+                FlightFrame(
+                    self._name(m.server), m.source, m.target, m.done_mib / max(m.total_mib, 1e-9), m.rate_mib_s,
+                    (m.total_mib - m.done_mib) / m.rate_mib_s if m.rate_mib_s else None, m.status,
+                )
+                for m in flights
+            ),
+            lines=tuple(line(e) for e in self.journal[-8:]),
+            curve=self.curve.measured(),
+            curve_shadow=self.curve.shadow(),
+        )  # fmt: skip
+
+    def _name(self, server: ServerId) -> str:
+        snapshot = self.balancer.snapshot
+        found = None if snapshot is None else snapshot.servers.get(server)
+        return found.name if found else server
+
+    def _zones(self, flying_from: list[HostName]) -> tuple[ZoneFrame, ...]:
+        spec, c, detect = self.spec, self.cloud.contention, self.policy.detect
+        zone_of_host = self.score.zone_of_host
+        zone_of = zone_of_host[self.cloud.host_index]
+        n = len(spec.zones)
+        starved = (c.steal >= detect.steal) & (c.load_per_vcpu >= detect.load_per_vcpu)
+        hosts, servers = np.bincount(zone_of_host, minlength=n), np.bincount(zone_of, minlength=n)
+        counts, stolen = np.bincount(zone_of, starved, n), np.bincount(zone_of, c.steal * spec.vcpus, n)
+        zone_named = {h.name: h.zone for h in spec.hosts}
+        moving = [zone_named[h] for h in flying_from]
+        return tuple(
+            ZoneFrame(z, int(hosts[i]), int(servers[i]), int(counts[i]), float(stolen[i]), moving.count(z))
+            for i, z in enumerate(spec.zones)
+        )
+
+    def _collect(self) -> None:
+        for run in self.balancer.history[-64:]:
+            for record in run.operations:
+                if record.over and id(record) not in self._seen:
+                    self._seen.add(id(record))
+                    self.ended.append(record)
+
+
+def line(entry: Entry) -> str:
+    """A journal entry as one line."""
+    text = f" ({entry.text})" if entry.text else ""
+    return f"{entry.at:%H:%M:%S} {entry.subject} {entry.step}: {entry.state}{text}"
+
+
+def learned_day(spec: SimSpec, seed: int, policy: BalancePolicy) -> Memory | None:
+    """What the balancer remembers of the day before, in which nothing was moved; None without look-ahead."""
+    if policy.look_ahead.horizon_s <= 0:
+        return None
+    start = MIDNIGHT - timedelta(days=1)
+    cloud = SimCloud(spec, demand_for(spec, seed, -DAY_S), start, step_s=60.0)
+    memory: Memory | None = None
+    for _ in range(int(DAY_S // LEARN_S)):
+        memory = remember(memory, compute_snapshot(cloud, cloud, cloud), policy)
+        cloud.advance(LEARN_S)
+    return memory
+
+
+def run_demo(
+    demo: Demo,
+    seconds: float,
+    on_frame: Callable[[], None],
+    stop: Callable[[], bool],
+    frames_per_s: float = 8.0,
+) -> None:
+    """Pace the day so that it lasts `seconds` of wall time; calls `on_frame` about `frames_per_s` times a second.
+
+    A machine too slow for that pace simply takes longer: no step is left out.
+    """
+    began, last = time.monotonic(), 0.0
+    while not demo.over and not stop():
+        wanted = demo.steps_total if seconds <= 0 else (time.monotonic() - began) / seconds * demo.steps_total
+        while demo.steps < wanted and not demo.over and time.monotonic() - last < 1 / frames_per_s:
+            demo.advance()
+        ahead = time.monotonic() - last >= 1 / frames_per_s
+        if ahead:
+            last = time.monotonic()
+            on_frame()
+        elif demo.steps >= wanted:
+            time.sleep(0.01)
+    on_frame()
