@@ -19,6 +19,7 @@ from watari.drivers.sim.faults import (
 from watari.jobs.balance.world import build_world
 from watari.model.compute import HostName, HostState, PastMove, ServerId
 from watari.observe.compute import compute_snapshot
+from watari.plan.plan import Plan
 from watari.plan.render import explain, render
 from watari.plan.text import percent
 from watari.policy.balance import BalancePolicy
@@ -179,14 +180,19 @@ def _plan(story: Story, words: list[str], body: tuple[str, ...]) -> str:
     stage = story.stage
     looked = stage.balancer.snapshot is not None
     plan = stage.plan if looked else stage.look_once()
-    return "nobody needs help" if plan is None else render(plan, verbose="brief" not in words)
+    return "nobody needs help" if plan is None else _without_id(plan, render(plan, verbose="brief" not in words))
 
 
 def _explain(story: Story, words: list[str], body: tuple[str, ...]) -> str:
     """`explain web-1`: what the last plan says about a server."""
     plan = story.stage.plan
     assert plan is not None, "there is no plan to explain"
-    return "\n".join(explain(plan, words[0]) or ["the plan is silent"])
+    return _without_id(plan, "\n".join(explain(plan, words[0]) or ["the plan is silent"]))
+
+
+def _without_id(plan: Plan, text: str) -> str:
+    """The id follows from the last digit of every load, which is not the same on every processor."""
+    return text.replace(f" {plan.id}", "")
 
 
 def _apply(story: Story, words: list[str], body: tuple[str, ...]) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 
 from watari.act.guard import Guard
@@ -12,9 +13,9 @@ from watari.app.clouds import Cloud, open_cloud
 from watari.app.state import JournalFile, state_dir, write_atomically
 from watari.errors import BadInput, Stale
 from watari.jobs import balance
-from watari.model.compute import ComputeSnapshot
+from watari.model.compute import ComputeSnapshot, ServerId
 from watari.model.reasons import Finding
-from watari.plan import codec
+from watari.plan import codec, render
 from watari.plan.plan import Plan
 from watari.policy.balance import BalancePolicy
 
@@ -41,6 +42,30 @@ def plan_balance(snapshot: ComputeSnapshot, policy: BalancePolicy, findings: tup
     """Plan on one reading; what the reader of the file found comes first among the findings."""
     made = balance.plan(snapshot, policy)
     return replace(made, findings=(*findings, *made.findings)) if findings else made
+
+
+def explain(snapshot: ComputeSnapshot, policy: BalancePolicy, server: str) -> list[str]:
+    """Why this server (id or name) moves, is refused, or is left alone. Raises BadInput for an unknown one."""
+    found = find_server(snapshot, server)
+    made = plan_balance(snapshot, policy)
+    out = balance.lines(balance.explain(snapshot, policy, made, found), snapshot)
+    return [*out, *(render.explain(made, found) or [])[1:]]
+
+
+def find_server(snapshot: ComputeSnapshot, server: str) -> ServerId:
+    """By id, else by its name if only one has it. Raises BadInput that names the nearest."""
+    if server in snapshot.servers:
+        return ServerId(server)
+    named = [s.id for s in snapshot.servers.values() if s.name == server]
+    if len(named) == 1:
+        return named[0]
+    if named:
+        raise BadInput(
+            f'{len(named)} servers are called "{server}": name one by its id: {", ".join(sorted(named)[:5])}'
+        )
+    near = get_close_matches(server, [s.name for s in snapshot.servers.values()], 3)
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    raise BadInput(f'no server "{server}" in this snapshot{hint}')
 
 
 def save_plan(plan: Plan, path: str) -> None:

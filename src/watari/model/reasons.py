@@ -31,13 +31,21 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A subject that needs help and is not acted on. `code` is stable; `help` says what a person can do."""
+    """A subject that needs help and is not acted on. `code` is stable; `help` says what a person can do.
+
+    `name` is what people call the subject; its id where it is empty.
+    """
 
     subject: str
     code: str
     why: str
     help: str = ""
     candidates: tuple[Candidate, ...] = ()
+    name: str = ""
+
+    @property
+    def label(self) -> str:
+        return self.name or self.subject
 
 
 @dataclass(frozen=True, slots=True)

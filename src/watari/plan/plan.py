@@ -29,7 +29,7 @@ class Operation:
     """A saga about one subject: its steps are done in order and undone in reverse.
 
     `waits_for` names operations of earlier waves that hold what this one needs; `waits_why` says what that is.
-    `relieves` are the starved servers that stay and get better by it.
+    `relieves` names the starved servers that stay and get better by it.
     """
 
     id: OperationId
@@ -48,6 +48,7 @@ class Operation:
     waits_for: tuple[OperationId, ...] = ()
     waits_why: str = ""
     destructive: bool = False
+    vcpus: int = 0
 
 
 @dataclass(frozen=True, slots=True)

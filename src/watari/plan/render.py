@@ -60,9 +60,9 @@ def explain(plan: Plan, server: str) -> list[str] | None:
     moved = moved or [op for op in plan.operations if op.name == server]
     lines = [line for op in moved for line in _explain_move(plan, op)]
     for refusal in plan.refusals:
-        if refusal.subject == server:
-            is_relieved = refusal.code == RELIEVED
-            lines.append(_stay(refusal, f"{server} stays") if is_relieved else _no(refusal, f"{server} is not moved"))
+        if server in (refusal.subject, refusal.name):
+            is_relieved, name = refusal.code == RELIEVED, refusal.label
+            lines.append(_stay(refusal, f"{name} stays") if is_relieved else _no(refusal, f"{name} is not moved"))
             lines += [f"    {_ruled_out(candidate)}" for candidate in refusal.candidates]
     if not moved:
         for op in plan.operations:
@@ -119,9 +119,10 @@ def _action(op: Operation) -> str:
 
 
 def _costs(op: Operation) -> list[str]:
-    costs = [gib(op.cost.memory_mib)]
+    size = f"{op.vcpus} vCPU, " if op.vcpus else ""
+    costs = [size + gib(op.cost.memory_mib)]
     if op.cost.disk_mib:
-        costs[0] = f"{gib(op.cost.memory_mib)} + {gib(op.cost.disk_mib)} disk"
+        costs[0] = f"{size}{gib(op.cost.memory_mib)} + {gib(op.cost.disk_mib)} disk"
     costs.append(f"about {format_duration(op.cost.seconds)}")
     if op.cost.downtime_s >= 1:
         costs.append(f"pause {format_duration(op.cost.downtime_s)}")
@@ -187,15 +188,15 @@ def _operations(ids: tuple[OperationId, ...]) -> str:
 def _stays(plan: Plan, verbose: bool) -> list[str]:
     stays = [refusal for refusal in plan.refusals if refusal.code == RELIEVED]
     if verbose:
-        return [_stay(refusal, f"stays {refusal.subject}") for refusal in stays]
+        return [_stay(refusal, f"stays {refusal.label}") for refusal in stays]
     reliever: dict[str, list[OperationId]] = {}
     for op in plan.operations:
         for server in op.relieves:
             reliever.setdefault(server, []).append(op.id)
     groups: dict[str, list[str]] = {}
     for refusal in stays:
-        ids = tuple(reliever.get(refusal.subject, ()))
-        groups.setdefault(f"relieved by {_operations(ids)}" if ids else refusal.why, []).append(refusal.subject)
+        ids = tuple(reliever.get(refusal.label, ()))
+        groups.setdefault(f"relieved by {_operations(ids)}" if ids else refusal.why, []).append(refusal.label)
     return [
         f"stays {servers[0] if len(servers) == 1 else count(len(servers), 'server')}: {why}"
         for why, servers in groups.items()
@@ -205,7 +206,7 @@ def _stays(plan: Plan, verbose: bool) -> list[str]:
 def _refused(refusals: list[Refusal], verbose: bool) -> list[str]:
     lines = []
     for refusal in refusals if verbose else refusals[:_SHOWN]:
-        lines.append(_no(refusal, f"refused {refusal.subject}"))
+        lines.append(_no(refusal, f"refused {refusal.label}"))
         if verbose:
             lines += [f"    {_ruled_out(candidate)}" for candidate in refusal.candidates]
     if not verbose and len(refusals) > _SHOWN:
@@ -218,7 +219,7 @@ def _no(refusal: Refusal, verdict: str) -> str:
 
 
 def _stay(refusal: Refusal, verdict: str) -> str:
-    return f"{verdict}: {_sentences(refusal.why.removeprefix('stays: '), refusal.help)}"
+    return f"{verdict}: {_sentences(refusal.why, refusal.help)}"
 
 
 def _found(findings: tuple[Finding, ...], verbose: bool) -> list[str]:

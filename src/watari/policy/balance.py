@@ -50,7 +50,7 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """How a server's role is found: the first that answers wins. The pattern's group `role` (or its match) is the role."""
+    """How a server's role is found: the first that answers wins. The pattern's group `role`, or its match, is it."""
 
     metadata_key: str = "role"
     server_group: bool = True
@@ -59,7 +59,7 @@ class Roles:
 
 @dataclass(frozen=True, slots=True)
 class Exclude:
-    """Servers and hosts left alone: shell patterns on names or ids, roles, projects, and a metadata key that pins."""
+    """Left alone: shell patterns on servers' names or ids and on hosts; roles and projects by name; a metadata key."""
 
     servers: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
@@ -74,7 +74,7 @@ class Calm:
 
     cool_down_s: float = 3600.0  # after a move, a server stays put
     no_return_s: float = 86400.0  # and does not come back to a host that it left
-    cycle_moves: int = 4  # more moves than this in cycle_window_s: it is left alone and a finding says so
+    cycle_moves: int = 4  # after so many moves in cycle_window_s it is left alone and a finding says so
     cycle_window_s: float = 86400.0
     failed_cool_down_s: float = 900.0  # after a failed move
 

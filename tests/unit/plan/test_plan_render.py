@@ -50,9 +50,9 @@ PLAN = Plan(
     id="p-1a2b3c4d", job="balance", cloud="sim", made_at=MADE, expires_at=MADE + timedelta(minutes=30),
     snapshot_digest="", policy_digest="", operations=(FIRST, SECOND),
     refusals=(
-        Refusal("web-0011", "relieved", "stays: moving web-0107 off az1-h07 brings its steal from 9 % to 0.0 %"),
-        Refusal("web-0012", "relieved", "stays: moving db-1 off az1-h08 brings its steal from 9 % to 0.0 %"),
-        Refusal("db-3", "relieved", "stays: moving web-0107 off az1-h07 brings its steal from 8 % to 0.0 %"),
+        Refusal("web-0011", "relieved", "moving web-0107 off az1-h07 brings its steal from 9 % to 0.0 %"),
+        Refusal("web-0012", "relieved", "moving db-1 off az1-h08 brings its steal from 9 % to 0.0 %"),
+        Refusal("db-3", "relieved", "moving web-0107 off az1-h07 brings its steal from 8 % to 0.0 %"),
         Refusal("web-0294", "cool-down", "moved 22 min ago; the cool-down is 1 h",
                 "Wait until 14:40, or lower calm.cool_down.",
                 (Candidate("az1-h22", 1.5, 0.0, 1, 1, 0.5, "best"),

@@ -91,7 +91,8 @@ def _operation(draft: Draft, seen: Outlook, move: Move, n: int, wave: int, waits
         candidates=move.candidates,
         steal_before=float(draft.found.steal[s]),
         steal_after=float(seen.steal_after[s]),
-        relieves=tuple(world.readings.ids[i] for i in seen.relieved_on(move.source)),
+        relieves=tuple(world.servers[i].name for i in seen.relieved_on(move.source)),
+        vcpus=server.vcpus,
         waits_why=waits,
     )
 

@@ -1,5 +1,7 @@
 """Every starved server that is not moved gets a sentence: helped otherwise, waiting, or refused, and the cure."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from watari.jobs.balance.draft import Draft
@@ -18,7 +20,11 @@ def refusals(draft: Draft, seen: Outlook, operations: tuple[Operation, ...]) -> 
         helpers.setdefault(str(o.steps[0].source), []).append(o.name)
     starved = np.flatnonzero(found.starved)
     worst_first = starved[np.lexsort((starved, -found.steal[starved]))].tolist()
-    return tuple(_refusal(draft, seen, helpers, s) for s in worst_first if s not in moved)
+    return tuple(
+        replace(_refusal(draft, seen, helpers, s), name=draft.world.servers[s].name)
+        for s in worst_first
+        if s not in moved
+    )
 
 
 def _refusal(draft: Draft, seen: Outlook, helpers: dict[str, list[str]], s: int) -> Refusal:
@@ -29,7 +35,7 @@ def _refusal(draft: Draft, seen: Outlook, helpers: dict[str, list[str]], s: int)
     if helpers.get(host) and not seen.starved_after[s]:
         names = ", ".join(helpers[host])
         fall = f"from {percent(float(found.steal[s]))} to {percent(float(seen.steal_after[s]))}"
-        return Refusal(id_, "relieved", f"stays: moving {names} off {host} brings its projected steal {fall}")
+        return Refusal(id_, "relieved", f"moving {names} off {host} brings its projected steal {fall}")
     if any(f.code == "blind" for f in found.findings):
         return Refusal(id_, "blind", "too few servers send data to plan on", "Check the metrics source.")
     if not found.held[s]:

@@ -52,8 +52,8 @@ def _short(ledger: Ledger, h: int, pool: Ints) -> int | None:
 def _cost(world: World, weights: Weights, ledger: Ledger, pool: Ints) -> Floats:
     """GiB to copy, plus a little for demand: of two equal copies the smaller consumer finds a place more easily."""
     gib: Floats = world.server_memory_mib[pool] / 1024 + world.server_disk_gib[pool]
-    cost: Floats = weights.gib * gib + 0.001 * ledger.weight(pool)
-    return cost
+    ease: Floats = 0.001 * ledger.weight(pool)
+    return weights.gib * gib + ease
 
 
 def _without_each(ledger: Ledger, h: int, gone: Ints, pool: Ints) -> Floats:

@@ -64,11 +64,9 @@ export class Flights {
       drawArrow(context, known.way, this.share(known, now), ink(known.flight), known.gone === null);
     }
     const taken = [];
-    for (const known of drawn.filter(({ gone }) => gone === null).sort((a, b) => a.flight.n - b.flight.n)) {
-      context.globalAlpha = this.strength(known, now, selected);
-      drawPill(context, known, taken, view, drawn.length);
-    }
     context.globalAlpha = 1;
+    const worded = drawn.filter(({ gone, flight }) => gone === null && (selected < 0 || flight.server === selected));
+    for (const known of worded.sort((a, b) => a.flight.n - b.flight.n)) drawPill(context, known, taken, view, drawn.length);
   }
 
   strength({ flight, gone }, now, selected) {
