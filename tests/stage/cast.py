@@ -88,7 +88,7 @@ class Cast:
     def add_servers(self, host: str, names: str, vcpus: str, memory: str, options: Options) -> None:
         """Options: demand=(cores) role= disk= pin=(why, _ for space) status= project= aggregate= meta=key:value."""
         for name in numbered(names):
-            key, _, value = options.get("meta", "").partition(":")
+            key, _, value = options.get("meta", "").rpartition(":")
             metadata = {"role": options["role"]} if "role" in options else {}
             self.servers[ServerId(name)] = Server(
                 id=ServerId(name),

@@ -130,7 +130,8 @@ def _host(story: Story, words: list[str], body: tuple[str, ...]) -> str:
 def _fault(story: Story, words: list[str], body: tuple[str, ...]) -> str:
     """Something breaks. `in=` says when (now), `for=` how long (for good).
 
-    `fault api 503 for=2m`, `fault calls 1` (the next calls fail), `fault migration web-1 fails at=60%`,
+    `fault api 503 for=2m`, `fault requests unavailable times=3` (to migrate: 503, and not taken),
+    `fault requests unanswered times=1` (taken, the answer is lost), `fault migration web-1 fails at=60%`,
     `fault migration web-1 refused`, `fault metrics h3 stale`, `fault metrics h3 silent`, `fault link h1 carries=0%`,
     `fault death h2 in=30s`.
     """
@@ -141,8 +142,10 @@ def _fault(story: Story, words: list[str], body: tuple[str, ...]) -> str:
     match kind, names:
         case "api", _:
             stage.faults.add(ApiDown(begin_s, end_s))
-        case "calls", [n]:
-            stage.faults.fail_next_calls(int(n))
+        case "requests", ["unavailable"]:
+            stage.api.unavailable = int(options["times"])
+        case "requests", ["unanswered"]:
+            stage.api.lost_answers = int(options["times"])
         case "migration", [server, "fails"]:
             stage.faults.add(MigrationFails(share(options["at"]), ServerId(server)))
         case "migration", [server, "refused"]:

@@ -66,10 +66,11 @@ class VirtualExecutor:
     def _advance(self, run: Run, record: OperationRecord) -> None:
         """Do the first step that is not over; undo in reverse when one failed."""
         current = next((s for s in record.steps if not s.over), None)
-        if current is None:
+        now = self.clock.now()
+        if current is None:  # the process died after the last step's entry and before it drew the conclusion
+            self._conclude(run, record, now)
             return
         before = (current.state, current.note)
-        now = self.clock.now()
         if current.not_before is not None and now < current.not_before:
             return
         try:
@@ -86,28 +87,35 @@ class VirtualExecutor:
         handler = self.handlers[type(r.step)]
         match r.state:
             case "pending":
-                if (verdict := handler.check(r.step)) is not None:
-                    skipped = isinstance(verdict, Failed)
-                    r.state, r.note, r.ended_at = ("skipped" if skipped else "done"), verdict.text, now
-                    return
-                go = self.guard.may_start(record.operation, [*self.under_way(), *self.others()], now)
-                if isinstance(go, Wait):
-                    record.waits = go.why
-                    return
-                record.waits, r.step = "", replace(r.step, bandwidth_mib_s=go.rate_mib_s)
-                r.state, r.asked_at, record.state = "intended", now, "intended"
-                self._write(run, record, r)
-                self._ask(handler, r, now)
+                self._begin(run, record, r, now)
             case "intended":  # the process died, or the call failed, between the intent and the handle: look first
-                r.handle = handler.find(r.step, r.asked_at or now)
-                if r.handle is None:
-                    self._ask(handler, r, now)
+                r.handle, r.note = handler.find(r.step, r.asked_at or now), ""
+                if r.handle is None:  # it was never taken: whether it may start is decided anew
+                    r.state = record.state = "pending"
+                    self._begin(run, record, r, now)
                 else:
-                    r.state, r.moved_at = "running", now
+                    r.state, r.moved_at, r.not_before = "running", now, None
             case "running":
                 self._poll(handler, r, now)
             case _:
                 pass
+
+    def _begin(self, run: Run, record: OperationRecord, r: StepRecord, now: datetime) -> None:
+        """Check the world, then the budgets; write the intent, then ask."""
+        handler = self.handlers[type(r.step)]
+        if (verdict := handler.check(r.step)) is not None:
+            skipped = isinstance(verdict, Failed)
+            r.state, r.note, r.ended_at = ("skipped" if skipped else "done"), verdict.text, now
+            return
+        go = self.guard.may_start(record.operation, [*self.under_way(), *self.others()], now)
+        if isinstance(go, Wait):
+            record.waits = go.why
+            return
+        record.waits, r.step = "", replace(r.step, bandwidth_mib_s=go.rate_mib_s)
+        # A first request may still surface: it is looked for from the first time on.
+        r.state, r.asked_at, record.state = "intended", r.asked_at or now, "intended"
+        self._write(run, record, r)
+        self._ask(handler, r, now)
 
     def _ask(self, handler: Handler[Step], r: StepRecord, now: datetime) -> None:
         r.attempts += 1

@@ -1,7 +1,6 @@
 """The embedded cloud lives through a day with the balancer on, beside a twin in which nothing is done."""
 
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -24,7 +23,8 @@ from watari.policy.balance import BalancePolicy
 MIDNIGHT = datetime(2026, 1, 5, tzinfo=UTC)  # a Monday
 SLOT_S = 300.0  # one point of the curves
 LEARN_S = 300.0  # between two readings of the day before
-LINES = 200  # journal lines kept for whoever looks on
+SWITCH_ON_S = 12.25 * 3600.0  # the balancer only watches until the noon peak is in full swing
+BUSY, QUIET = 6.0, 0.25  # weights of a step's share of the wall time: moves under way, and a night
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,7 @@ class Frame:
     """What a viewer shows of one moment. Curves: mean cores stolen per 5 minutes since midnight."""
 
     now: datetime
+    acting: bool  # False: the balancer only watches yet
     starved: int
     starved_shadow: int
     stolen_cores: float
@@ -108,20 +109,25 @@ class Curve:
 class Demo:
     """One day of a simulated cloud in virtual time. `advance` is one step; nothing here waits or prints.
 
-    The balancer has seen one day before, in which it did nothing: that is where its look-ahead comes from.
+    Until `switch_on_s` (seconds after midnight) the balancer only watches, as it did the day before: that is where its
+    look-ahead comes from. `score` counts from then on, `whole_day` from midnight.
     """
 
-    def __init__(self, policy: BalancePolicy, size: SimSize, *, days: float = 1.0) -> None:
+    def __init__(
+        self, policy: BalancePolicy, size: SimSize, *, days: float = 1.0, switch_on_s: float = SWITCH_ON_S
+    ) -> None:
         self.policy, self.size = policy, size
         self.spec: SimSpec = replace(account_cloud(size.hosts, size.servers, size.seed), name=size.name)
         self.cloud = SimCloud(self.spec, demand_for(self.spec, size.seed), MIDNIGHT, step_s=STEP_S)
         self.steps_total = int(days * DAY_S // STEP_S)
         self.steps = 0
-        self.entries: deque[Entry] = deque(maxlen=LINES)
         self.journal: list[Entry] = []
         self.balancer: Balancer = balancer(self.cloud, self.cloud, self.cloud, policy, self.journal)
         self.balancer.memory = learned_day(self.spec, size.seed, policy)
+        self.balancer.acting = switch_on_s <= 0
+        self.switch_on_s = switch_on_s
         self.score = Score.start(self.cloud, policy.detect)
+        self.whole_day = Score.start(self.cloud, policy.detect)
         self.curve = Curve.empty()
         self.ended: list[OperationRecord] = []  # operations that are over, in the order in which they ended
         self._seen: set[int] = set()
@@ -140,16 +146,25 @@ class Demo:
     def now(self) -> datetime:
         return self.cloud.now()
 
+    @property
+    def acting(self) -> bool:
+        """Is the balancer switched on?"""
+        return self.balancer.acting
+
     def advance(self) -> None:
         """One step of 15 s: a round of the balancer every minute, a tick while moves are under way."""
+        if not self.acting and self.steps * STEP_S >= self.switch_on_s:
+            self.balancer.acting = True
         if self.steps % self._every == 0:
             self.balancer.round()
         if self.balancer.executor.runs:
             self.balancer.tick()
             self._collect()
-        self.score.add(self.cloud, STEP_S)
+        self.whole_day.add(self.cloud, STEP_S)
+        if self.acting:
+            self.score.add(self.cloud, STEP_S)
         slot = int(self.steps * STEP_S // SLOT_S)
-        b, s = self.score.balanced, self.score.shadow
+        b, s = self.whole_day.balanced, self.whole_day.shadow
         self.curve.add(slot, b.now_stolen, s.now_stolen, b.now_starved)
         self.cloud.advance(STEP_S)
         self.steps += 1
@@ -159,15 +174,16 @@ class Demo:
         return [o for run in self.balancer.history for o in run.operations]
 
     def result(self) -> Result:
-        """The sums so far."""
+        """The sums since the balancer was switched on."""
         return summarise(self.policy, self.cloud, self.balancer, self.score)
 
     def frame(self) -> Frame:
         """This moment for a terminal."""
-        b, s, flights = self.score.balanced, self.score.shadow, self.cloud.flights_progress()
+        b, s, flights = self.whole_day.balanced, self.whole_day.shadow, self.cloud.flights_progress()
         done = [o for o in self.ended if o.state == "done"]
         return Frame(
             now=self.now,
+            acting=self.acting,
             starved=b.now_starved,
             starved_shadow=s.now_starved,
             stolen_cores=b.now_stolen,
@@ -238,26 +254,48 @@ def learned_day(spec: SimSpec, seed: int, policy: BalancePolicy) -> Memory | Non
     return memory
 
 
-def run_demo(
-    demo: Demo,
-    seconds: float,
-    on_frame: Callable[[], None],
-    stop: Callable[[], bool],
-    frames_per_s: float = 8.0,
-) -> None:
-    """Pace the day so that it lasts `seconds` of wall time; calls `on_frame` about `frames_per_s` times a second.
+@dataclass(slots=True)
+class Pace:
+    """Spends `seconds` of wall time on the day: nights fly, time slows down while somebody starves or servers move."""
 
-    A machine too slow for that pace simply takes longer: no step is left out.
+    demo: Demo
+    seconds: float
+    spent_s: float = 0.0
+    effort: float = 1.6  # mean weight of a step, learned on the way
+
+    def weight(self) -> float:
+        """How much longer than a quiet step the coming one is shown."""
+        if self.demo.cloud.flights_progress():
+            return BUSY
+        return 1.0 if self.demo.acting or self.demo.whole_day.balanced.now_starved else QUIET
+
+    def steps(self, elapsed_s: float) -> int:
+        """Steps to take for the wall time that has passed since the last call."""
+        left = self.demo.steps_total - self.demo.steps
+        rest_s = max(0.5, self.seconds - self.spent_s)
+        self.spent_s += elapsed_s
+        weight = self.weight()
+        self.effort += 0.002 * (weight - self.effort)
+        return max(1, round(left * self.effort / rest_s * elapsed_s / weight))
+
+
+def run_demo(
+    demo: Demo, seconds: float, on_frame: Callable[[], None], stop: Callable[[], bool], frames_per_s: float = 8.0
+) -> None:
+    """Pace the day so that it lasts about `seconds` of wall time (0: as fast as it goes); `on_frame` after each batch.
+
+    No step is left out: a machine too slow for the pace takes longer.
     """
-    began, last = time.monotonic(), 0.0
+    pace, last = Pace(demo, seconds), time.monotonic()
     while not demo.over and not stop():
-        wanted = demo.steps_total if seconds <= 0 else (time.monotonic() - began) / seconds * demo.steps_total
-        while demo.steps < wanted and not demo.over and time.monotonic() - last < 1 / frames_per_s:
+        now = time.monotonic()
+        steps = pace.steps(now - last) if seconds > 0 else 240
+        last = now
+        for _ in range(steps):
+            if demo.over or stop():
+                break
             demo.advance()
-        ahead = time.monotonic() - last >= 1 / frames_per_s
-        if ahead:
-            last = time.monotonic()
-            on_frame()
-        elif demo.steps >= wanted:
-            time.sleep(0.01)
+        on_frame()
+        if seconds > 0:
+            time.sleep(max(0.0, 1 / frames_per_s - (time.monotonic() - now)))
     on_frame()

@@ -1,7 +1,7 @@
 """The balancer as a loop: observe, remember, plan, act; one round at a time, in whatever time the clock keeps."""
 
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 from watari.act.guard import Guard
 from watari.act.handlers import handlers
@@ -9,7 +9,7 @@ from watari.act.journal import Entry, Run
 from watari.act.virtual import VirtualExecutor
 from watari.errors import Transient
 from watari.jobs.balance import Memory, needs_help, plan, remember
-from watari.model.compute import ComputeSnapshot
+from watari.model.compute import ComputeSnapshot, Flight, PastMove
 from watari.observe.compute import compute_snapshot
 from watari.plan.plan import Plan
 from watari.policy.balance import BalancePolicy
@@ -38,7 +38,7 @@ class Balancer:
     def round(self, *, always_plan: bool = False) -> Plan | None:
         """Observe and, if somebody needs help (or `always_plan`), plan and submit. None: nothing was planned."""
         try:
-            snapshot = compute_snapshot(self.compute, self.meter, self.clock)
+            snapshot = self._with_own(compute_snapshot(self.compute, self.meter, self.clock))
         except Transient:
             self.skipped += 1
             return None
@@ -57,6 +57,24 @@ class Balancer:
     def tick(self) -> None:
         """Advance what is under way and start what the guard lets start."""
         self.executor.tick()
+
+    def _with_own(self, snapshot: ComputeSnapshot) -> ComputeSnapshot:
+        """The snapshot with what the cloud does not record: requests without an answer yet, and refused ones.
+
+        The first are as good as under way, so that no plan moves the server elsewhere meanwhile; the second count as
+        failed moves, so that the same is not asked for again in every round.
+        """
+        flying = {flight.server for flight in snapshot.flights}
+        since = snapshot.taken_at - timedelta(seconds=self.policy.calm.failed_cool_down_s)
+        flights, past = list(snapshot.flights), list(snapshot.past)
+        for r in (r for run in self.history for o in run.operations for r in o.steps if r.handle is None):
+            step, server = r.step, snapshot.servers.get(r.step.server)
+            if r.state == "intended" and r.asked_at and server and server.host == step.source:
+                if server.id not in flying:
+                    flights.append(Flight(step.server, step.source, step.target, r.asked_at))
+            elif r.state == "failed" and r.ended_at and r.ended_at > since:
+                past.append(PastMove(step.server, step.source, step.target, r.ended_at, done=False))
+        return replace(snapshot, flights=tuple(flights), past=tuple(past))
 
     @property
     def now(self) -> datetime:

@@ -1,1 +1,1 @@
-"""The command line, on cliff and osc-lib."""
+"""The command line: commands for `watari` and, the same classes, for `openstack watari`."""

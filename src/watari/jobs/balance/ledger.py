@@ -29,7 +29,7 @@ class Ledger:
     disk_free: Floats
     vcpus_free: Floats
     arrivals: dict[int, Ints]  # role -> servers planned per host, only for touched roles
-    departures: dict[tuple[int, int], int]  # (role, host) -> servers planned to leave
+    departures: dict[tuple[int, int], int]  # (role, host) -> servers planned to leave, or leaving
     guests: dict[int, set[int]]  # host -> servers planned or flying to it
     cautious: bool  # False: no deviation is known, mean and demand now are one
     of_role: Ints  # servers sorted by role; role r is of_role[role_edges[r]:role_edges[r + 1]]
@@ -114,8 +114,11 @@ def open_ledger(world: World, policy: BalancePolicy, found: Diagnosis) -> Ledger
     demands = np.vstack([found.now[None, :], found.ahead]) if len(found.ahead) else found.now[None, :]
     flying = np.flatnonzero(world.bound_for >= 0)
     guests: dict[int, set[int]] = {}
+    departures: dict[tuple[int, int], int] = {}
     for s in flying.tolist():
         guests.setdefault(int(world.bound_for[s]), set()).add(s)
+        leaves = int(world.role_of[s]), int(world.host_of[s])
+        departures[leaves] = departures.get(leaves, 0) + 1
     return Ledger(
         world=world,
         policy=policy,
@@ -129,7 +132,7 @@ def open_ledger(world: World, policy: BalancePolicy, found: Diagnosis) -> Ledger
         disk_free=_free(world, world.disk_gib, world.server_disk_gib, flying),
         vcpus_free=_free(world, world.vcpu_limit, world.vcpus, flying),
         arrivals={},
-        departures={},
+        departures=departures,
         guests=guests,
         cautious=bool(found.variance.any()),
         of_role=order,

@@ -115,13 +115,17 @@ class Standing:
         if (n := self._recent(moves)) >= calm.cycle_moves:
             why = f"moved {n} times in {format_duration(calm.cycle_window_s)} (limit {calm.cycle_moves})"
             return Ban("cycle", why, "Moving does not help it: resize it or look at its load.")
-        last = max(moves, key=lambda m: m.ended)
+
+        def rests_until(move: PastMove) -> datetime:
+            return move.ended + timedelta(seconds=calm.cool_down_s if move.done else calm.failed_cool_down_s)
+
+        last = max(moves, key=rests_until)  # a failure does not cut the rest after an earlier move short
         pause_s, word = (calm.cool_down_s, "moved") if last.done else (calm.failed_cool_down_s, "a move failed")
         rest_s = pause_s - (self._now() - last.ended).total_seconds()
         if rest_s <= 0:
             return None
         ago = format_duration(pause_s - rest_s)
-        until = self.policy.local(last.ended + timedelta(seconds=pause_s))
+        until = self.policy.local(rests_until(last))
         key = "calm.cool_down" if last.done else "calm.failed_cool_down"
         why = f"{word} {ago} ago; the cool-down is {format_duration(pause_s)}"
         return Ban("cool-down", why, f"Wait until {until:%H:%M}, or lower {key}.")

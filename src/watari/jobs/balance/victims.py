@@ -52,8 +52,7 @@ def _short(ledger: Ledger, h: int, pool: Ints) -> int | None:
 def _cost(world: World, weights: Weights, ledger: Ledger, pool: Ints) -> Floats:
     """GiB to copy, plus a little for demand: of two equal copies the smaller consumer finds a place more easily."""
     gib: Floats = world.server_memory_mib[pool] / 1024 + world.server_disk_gib[pool]
-    ease: Floats = 0.001 * ledger.weight(pool)
-    return weights.gib * gib + ease
+    return weights.gib * gib + 0.001 * ledger.weight(pool)
 
 
 def _without_each(ledger: Ledger, h: int, gone: Ints, pool: Ints) -> Floats:
@@ -66,7 +65,8 @@ def _without_each(ledger: Ledger, h: int, gone: Ints, pool: Ints) -> Floats:
     variance = ledger.host_variance[h] - ledger.variance[gone].sum()
     caution = ledger.policy.destination.caution
     spread = np.sqrt(np.maximum(0.0, variance - ledger.variance[pool]))
-    return np.maximum(now, mean - ledger.mean[pool] + caution * spread)
+    cautiously: Floats = np.maximum(now, mean - ledger.mean[pool] + caution * spread)
+    return cautiously
 
 
 def _enough(ledger: Ledger, h: int) -> float:

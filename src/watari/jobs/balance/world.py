@@ -9,7 +9,7 @@ time. A server whose load is missing, stale or not a number has `known[s]` False
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 from operator import attrgetter
 
@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from watari.jobs.balance.roles import roles_of
 from watari.model.compute import ComputeSnapshot, Host, HostName, Load, Server, ServerId
 from watari.policy.balance import BalancePolicy
+
+SETTLE_S = 300.0  # the longest window that meters commonly take means over
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -121,7 +123,7 @@ def build_world(snapshot: ComputeSnapshot, policy: BalancePolicy, readings: Read
         zone_names=zones,
         zone_of=zone_of,
         zone_slice=slices,
-        cpus=_effective_cpus(cpus, host_of, vcpus, readings),
+        cpus=_effective_cpus(cpus, host_of, vcpus, readings, _settled(snapshot, hosts)),
         memory_mib=_ints(hosts, "memory_mib"),
         disk_gib=_ints(hosts, "disk_gib"),
         vcpu_limit=cpus * _floats(hosts, "cpu_ratio"),
@@ -148,19 +150,28 @@ def snapshot_digest(world: World) -> str:
     return h.hexdigest()[:12]
 
 
-def _effective_cpus(cpus: Floats, host_of: Ints, vcpus: Floats, readings: Readings) -> Floats:
+def _settled(snapshot: ComputeSnapshot, hosts: Sequence[Host]) -> Bools:
+    """Hosts that no move left or reached within the window that loads are means over."""
+    since = snapshot.taken_at - timedelta(seconds=SETTLE_S)
+    recent = [m for m in snapshot.past if m.done and m.ended > since]
+    stirred = {m.source for m in recent} | {m.target for m in recent}
+    return np.fromiter((h.name not in stirred for h in hosts), np.bool_, len(hosts))
+
+
+def _effective_cpus(cpus: Floats, host_of: Ints, vcpus: Floats, readings: Readings, settled: Bools) -> Floats:
     """What a host really gives: never more than it gave while its servers were waiting.
 
     A host that steals at 20 of 24 threads (pinning, NUMA, a throttled socket) has 20 to give. Believed only when every
     server there is known, more than 2 % of what they asked for was not given, and the gap is over 10 %: migrations
-    under way and averages over a window explain less than that.
+    under way explain less than that. Not believed of a host that is not `settled`: its servers still report the steal
+    of before the move, which they suffered from others' demand.
     """
     n = len(cpus)
     demand = np.bincount(host_of, readings.demand, n)
     stolen = np.bincount(host_of, readings.steal * vcpus, n)
     blind = np.bincount(host_of, ~readings.known, n) > 0
     gave = demand - stolen
-    throttled = ~blind & (stolen > 0.02 * demand) & (gave < 0.9 * cpus) & (demand > 0)
+    throttled = settled & ~blind & (stolen > 0.02 * demand) & (gave < 0.9 * cpus) & (demand > 0)
     return np.where(throttled, gave, cpus)
 
 

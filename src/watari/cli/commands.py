@@ -1,0 +1,40 @@
+"""Which command is which class; loaded only when it is called for, so that starting up stays quick."""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from importlib.metadata import EntryPoint
+from itertools import takewhile
+from typing import Final
+
+from cliff.commandmanager import CommandManager
+
+NAMESPACE: Final = "watari.cli"
+COMMANDS: Final[dict[str, str]] = {
+    "apply": "watari.cli.apply:Apply",
+    "demo": "watari.cli.demo:DemoDay",
+    "plan balance": "watari.cli.plan_balance:PlanBalance",
+    "replay": "watari.cli.replay:Replay",
+    "snapshot": "watari.cli.snapshot:Snapshot",
+}
+
+
+class Commands(CommandManager):
+    """The table above as cliff looks commands up; nothing is discovered, so nothing has to be installed."""
+
+    def __init__(self) -> None:
+        super().__init__(NAMESPACE)
+
+    def _load_commands(self) -> None:
+        self.commands.update({name: EntryPoint(name, value, NAMESPACE) for name, value in COMMANDS.items()})
+
+    def unknown(self, argv: Sequence[str]) -> str:
+        """What to say about words that are no command: the ones that begin so, the nearest, or all there are."""
+        words = list(takewhile(lambda word: not word.startswith("-"), argv))
+        if not words:
+            return f"{argv[0]} is no global option; options of a command stand after it, see watari --help"
+        if below := [f"watari {name}" for name in sorted(self.commands) if name.startswith(f"{words[0]} ")]:
+            return f'"{" ".join(words)}" is no command; use {" or ".join(below)}'
+        near = get_close_matches(words[0], [name.split()[0] for name in self.commands], n=1)
+        likely = [name for name in sorted(self.commands) if near and name.split()[0] == near[0]]
+        hint = f"did you mean {' or '.join(likely)}?" if likely else f"the commands are {', '.join(sorted(self.commands))}"
+        return f'"{words[0]}" is no command; {hint}'

@@ -1,0 +1,46 @@
+"""Ctrl-C in two steps: the first asks to finish, the second ends at once."""
+
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, Self
+
+
+class Interrupts:
+    """Counts Ctrl-C while it is entered. `asked` is called at the first, from the signal handler: keep it short.
+
+    The second is raised as KeyboardInterrupt by `check`, between two steps, so that nothing is left half-written; the
+    third wherever the program is, should it never come to a check.
+    """
+
+    def __init__(self, asked: Callable[[], None] = lambda: None) -> None:
+        self.count = 0
+        self._asked = asked
+        self._before: Any = None
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGINT, self._handle)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether Ctrl-C was pressed at all."""
+        return self.count > 0
+
+    def check(self) -> None:
+        """Raises KeyboardInterrupt after the second Ctrl-C."""
+        if self.count > 1:
+            raise KeyboardInterrupt
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        self.count += 1
+        if self.count == 1:
+            self._asked()
+        elif self.count > 2:
+            raise KeyboardInterrupt

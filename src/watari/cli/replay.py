@@ -1,0 +1,180 @@
+"""`watari replay`: what policies would have done with recorded days, side by side."""
+
+import argparse
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from watari.cli.base import WatariLister
+from watari.cli.measures import MEASURES, Measured, cells, described
+from watari.plan.text import format_duration
+from watari.policy.units import seconds, show_share
+
+if TYPE_CHECKING:
+    from watari.app.traces import Trace
+    from watari.policy.balance import BalancePolicy
+
+PUBLISHED = "published"
+NOTHING = "do nothing"
+MEASURE = "measure"
+
+
+class Replay(WatariLister):
+    """Live through recorded days under one or more policies and print the numbers side by side
+
+    The servers of a cluster of the given size follow the trace, moves take the time and the network that they really
+    take, and a twin in which nothing is moved runs beside it. The column `published` is the rule of 2022: it moves by
+    steal as it is now, without projection.
+    """
+
+    examples = f"""
+        examples:
+          watari replay --trace planetlab-20110303.tar.xz --scale 2.5
+          watari replay --trace planetlab-20110303.tar.xz --policy mine.yaml --against default --against cautious
+          watari replay --trace day.csv --hosts 40 --servers 500 -f json --no-published
+
+        measures:
+        {described(MEASURES)}
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument(
+            "--trace", metavar="PATH", required=True, help="a PlanetLab folder or archive (.tar, .tar.xz, .tar.gz), or CSV"
+        )
+        parser.add_argument("--policy", metavar="NAME|FILE", help="a shipped policy or a YAML file (default: default)")
+        parser.add_argument(
+            "--against", metavar="NAME|FILE", action="append", default=[], help="another policy; may be given many times"
+        )
+        parser.add_argument("--no-published", action="store_true", help="leave the published rule out")
+        parser.add_argument("--hosts", type=_whole, default=100, metavar="N", help="default: 100")
+        parser.add_argument("--servers", type=_whole, default=1000, metavar="N", help="default: 1000")
+        parser.add_argument("--seed", type=int, default=1, metavar="N", help="which servers stand where; default: 1")
+        parser.add_argument(
+            "--scale", type=_scale, default=1.0, metavar="X", help="multiply the trace's loads; default: 1.0"
+        )
+        parser.add_argument("--local-disk", action="store_true", help="disks lie on the hosts and have to be copied too")
+        parser.add_argument(
+            "--round", type=_duration, default=60.0, metavar="TIME", help="between two looks at the cloud; default: 60s"
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
+        from watari.app.replay import Setting
+        from watari.app.traces import open_trace
+
+        policies = policies_of(parsed_args)
+        columns = (MEASURE, NOTHING, *policies)
+        self.check_columns(parsed_args, columns)
+        trace = open_trace(parsed_args.trace)
+        setting = Setting(
+            parsed_args.hosts,
+            parsed_args.servers,
+            parsed_args.seed,
+            parsed_args.scale,
+            parsed_args.local_disk,
+            parsed_args.round,
+        )
+        for finding in findings(parsed_args.trace, trace, policies):
+            self.stderr.write(f"finding {finding}\n")
+        results = []
+        for name, policy in policies.items():
+            with self._progress(name) as progress:
+                results.append(measured(trace, policy, setting, progress))
+        self.hint(setup(trace, setting))
+        return columns, cells(results)
+
+    @contextmanager
+    def _progress(self, name: str) -> Iterator[Callable[[float], None]]:
+        """A bar on standard error, if that is a terminal."""
+        if self.quiet or not self.stderr.isatty():
+            yield lambda share: None
+            return
+        from rich.console import Console
+        from rich.progress import Progress
+
+        with Progress(console=Console(file=self.stderr), transient=True) as bars:
+            task = bars.add_task(f"replay {name}", total=1.0)
+            yield lambda share: bars.update(task, completed=share)
+
+
+def policies_of(parsed_args: argparse.Namespace) -> dict[str, "BalancePolicy"]:
+    """The policies to compare by their column's name. Raises BadInput."""
+    from watari.policy.load import load_policy
+
+    wanted = [parsed_args.policy or "default", *parsed_args.against]
+    if not parsed_args.no_published:
+        wanted.append(PUBLISHED)
+    policies: dict[str, BalancePolicy] = {}
+    for ref in dict.fromkeys(wanted):
+        policy = load_policy(ref)
+        name = ref if policy.name in (*policies, MEASURE, NOTHING) else policy.name
+        if name not in policies or policies[name].digest != policy.digest:
+            policies[name] = policy
+    return policies
+
+
+def measured(
+    trace: "Trace", policy: "BalancePolicy", setting: Any, progress: Callable[[float], None] = lambda share: None
+) -> Measured:
+    """One policy's numbers, and what it took to compute them."""
+    from watari.app.replay import replay
+
+    cpu, wall = time.process_time(), time.perf_counter()
+    result = replay(trace, policy, setting, progress=progress)
+    return Measured(result, time.process_time() - cpu, time.perf_counter() - wall)
+
+
+def findings(path: str, trace: "Trace", policies: dict[str, "BalancePolicy"]) -> Iterator[str]:
+    """What a person should know before believing the numbers."""
+    if trace.holes:
+        total = trace.fractions.size
+        yield (
+            f"{path}: {trace.holes:,} of {total:,} samples are missing; each was filled with the value before it "
+            "(holes of more than three samples are refused)"
+        )
+    limits = {name: (p.detect.steal, p.detect.load_per_vcpu) for name, p in policies.items()}
+    if len(set(limits.values())) > 1:
+        each = ", ".join(f"{name}: steal {show_share(steal)} and load {load:g}" for name, (steal, load) in limits.items())
+        yield (
+            f"the policies call different servers starved ({each}); their starved minutes are counted by their own "
+            f"thresholds, and `{NOTHING}` by those of the first: compare the steal-seconds"
+        )
+
+
+def setup(trace: "Trace", setting: Any) -> str:
+    """What was simulated, in a line."""
+    series, samples = trace.fractions.shape
+    disks = "local disks" if setting.local_disk else "shared disks"
+    return (
+        f"{setting.hosts:,} hosts, {setting.servers:,} servers, seed {setting.seed}, {disks}; {series:,} series of "
+        f"{format_duration(samples * trace.interval_s)}, loads x {setting.scale:g}, "
+        f"a look every {format_duration(setting.round_s)}"
+    )
+
+
+def _whole(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) <= 1_000_000:
+        raise argparse.ArgumentTypeError(f'"{text}" is not a whole number from 1 to 1,000,000')
+    return int(text)
+
+
+def _scale(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 1000:
+        raise argparse.ArgumentTypeError(f'"{text}" is not a factor such as 2.5')
+    return value
+
+
+def _duration(text: str) -> float:
+    try:
+        value = seconds(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if not 0 < value <= 86400:
+        raise argparse.ArgumentTypeError(f"{text}: give a time of up to a day, such as 60s")
+    return value
