@@ -6,12 +6,8 @@ from rich.table import Table
 
 from benchmarks.results import (
     CPU_LIMITS_S,
-    HBAL,
-    HBAL_ZONES,
     MEMORY_LIMITS_MB,
     WATARI,
-    WATCHER,
-    WATCHER_ZONES,
     Outcome,
     Results,
     Round,
@@ -19,15 +15,13 @@ from benchmarks.results import (
     verdicts,
 )
 
-PEERS = (WATCHER, WATCHER_ZONES, HBAL_ZONES, HBAL)
 SEEDS_LEGEND = (
     "fewest: moves that any plan needs at least. GiB: memory moved. starved, over: servers with more than 5 % steal\n"
     "and hosts over their capacity, before > after. zones: servers that left theirs. roles: those less spread than\n"
     "before. by zone: told of the zones by the peer's own means."
 )
 RATIOS_LEGEND = (
-    "CPU x, moves x, GiB x: how many times Watari's the peer's is. hbal is stopped at its limit of moves (see note),\n"
-    "whatever is starved then: below 1 is no merit there."
+    "hbal is stopped at its limit of moves (see note above), whatever is starved then: below 1 is no merit there."
 )
 SCALE_LEGEND = "peak MB: the whole process, with interpreter, libraries, snapshot and plan."
 
@@ -43,10 +37,11 @@ def show(results: Results, console: Console) -> None:
         )
     if results.seeds:
         _show_table(console, _seeds(results.seeds), SEEDS_LEGEND)
-        if peers := [peer for peer in PEERS if any(round.of(peer) for round in results.seeds)]:
-            _show_table(console, _ratios(results.seeds, peers), RATIOS_LEGEND)
     if results.scale:
         _show_table(console, _scale(results.scale), SCALE_LEGEND)
+    rounds = [*results.seeds, *results.scale]
+    if any(outcome.contender != WATARI for round in rounds for outcome in round.outcomes):
+        _show_table(console, _ratios(rounds), RATIOS_LEGEND)
     _show_verdicts(results, console)
     for reason in results.absent:
         console.print(f"Not taken part: {reason}", highlight=False)
@@ -56,7 +51,7 @@ def _seeds(rounds: list[Round]) -> Table:
     table = _table(f"Plan against plan: {rounds[0].hosts} hosts, {rounds[0].servers:,} servers")
     _numbers(table, "seed", "fewest")
     table.add_column("planner", no_wrap=True)
-    _numbers(table, "CPU s", "moves", "GiB", "starved", "over", "zones", "roles")
+    _numbers(table, "CPU s", "moves", "x fewest", "GiB", "starved", "over", "zones", "roles")
     table.add_column("note", no_wrap=True)
     for round in rounds:
         for i, outcome in enumerate(round.outcomes):
@@ -75,6 +70,7 @@ def _cells(round: Round, outcome: Outcome) -> tuple[str, ...]:
         outcome.contender,
         _seconds(outcome.cpu_s),
         str(after.moves),
+        f"{ratio(after.moves, round.bound):.2f}",
         f"{after.moved_gib:,.0f}",
         f"{before.starved} > {after.starved}",
         f"{before.hosts_over} > {after.hosts_over}",
@@ -84,29 +80,25 @@ def _cells(round: Round, outcome: Outcome) -> tuple[str, ...]:
     )
 
 
-def _ratios(rounds: list[Round], peers: list[str]) -> Table:
-    table = _table("Watari against the others")
-    _numbers(table, "\nseed", "moves /\nfewest")
-    for peer in peers:
-        _numbers(table, f"{peer}:\nCPU x", "\nmoves x", "\nGiB x")
+def _ratios(rounds: list[Round]) -> Table:
+    table = _table("How many times Watari's a peer's is")
+    _numbers(table, "hosts/servers", "seed")
+    table.add_column("peer", no_wrap=True)
+    _numbers(table, "CPU x", "moves x", "GiB x")
     for round in rounds:
-        if (watari := round.of(WATARI)) is None:
-            continue
-        cells = [str(round.seed), f"{ratio(watari.after.moves, round.bound):.2f}"]
-        for peer in peers:
-            cells += _times(round.of(peer), watari)
-        table.add_row(*cells)
+        if watari := round.of(WATARI):
+            for peer in (outcome for outcome in round.outcomes if outcome is not watari):
+                size = f"{round.hosts:,}/{round.servers:,}"
+                table.add_row(size, str(round.seed), peer.contender, *_times(peer, watari))
     return table
 
 
-def _times(peer: Outcome | None, watari: Outcome) -> list[str]:
-    if peer is None:
-        return ["-", "-", "-"]
-    return [
+def _times(peer: Outcome, watari: Outcome) -> tuple[str, str, str]:
+    return (
         f"{ratio(peer.cpu_s, watari.cpu_s):,.0f}",
         f"{ratio(peer.after.moves, watari.after.moves):.1f}",
         f"{ratio(peer.after.moved_gib, watari.after.moved_gib):.1f}",
-    ]
+    )
 
 
 def _scale(rounds: list[Round]) -> Table:
@@ -118,7 +110,8 @@ def _scale(rounds: list[Round]) -> Table:
     for round in rounds:
         size = (round.hosts, round.servers)
         for outcome in round.outcomes:
-            cpu_limit, memory_limit = CPU_LIMITS_S.get(size), MEMORY_LIMITS_MB.get(size)
+            own = outcome.contender == WATARI  # the limits bind nobody else
+            cpu_limit, memory_limit = (CPU_LIMITS_S.get(size), MEMORY_LIMITS_MB.get(size)) if own else (None, None)
             table.add_row(
                 f"{round.hosts:,}/{round.servers:,}",
                 f"{round.bound:,}",
@@ -137,7 +130,7 @@ def _scale(rounds: list[Round]) -> Table:
 
 
 def _within(outcome: Outcome, cpu_limit_s: float | None, memory_limit_mb: float | None) -> str:
-    if outcome.contender != WATARI or (cpu_limit_s is None and memory_limit_mb is None):
+    if cpu_limit_s is None and memory_limit_mb is None:
         return "-"
     slow = cpu_limit_s is not None and outcome.cpu_s > cpu_limit_s
     fat = memory_limit_mb is not None and (outcome.peak_mb or 0.0) > memory_limit_mb

@@ -1,5 +1,7 @@
 """Hypothesis strategies: random small clouds and plans that are sound, for every property test."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TypeVar
 
@@ -248,3 +250,56 @@ def _candidates() -> st.SearchStrategy[Candidate]:
 
 def _tuples(items: st.SearchStrategy[T], most: int, least: int = 0) -> st.SearchStrategy[tuple[T, ...]]:
     return st.lists(items, min_size=least, max_size=most).map(tuple)
+
+
+@st.composite
+def contended(draw: st.DrawFn, max_hosts: int = 6) -> ComputeSnapshot:
+    """A sound cloud in need: hosts that are up, servers that may move, fresh loads by the fluid rule, no flights.
+
+    Some hosts are asked for far more than they have and others for little, so that most plans have moves.
+    """
+    hosts: dict[HostName, Host] = {}
+    servers: dict[ServerId, Server] = {}
+    demand: dict[ServerId, float] = {}
+    for i in range(draw(st.integers(2, max_hosts))):
+        zone = ZoneName(draw(st.sampled_from(("az1", "az1", "az2"))))
+        host = Host(HostName(f"{zone}-h{i}"), zone, 8.0, 65536, 500, cpu_ratio=draw(st.sampled_from((3.0, 16.0))))
+        hosts[host.name] = host
+        busy = draw(st.booleans())
+        for _ in range(draw(st.integers(4, 7) if busy else st.integers(0, 3))):
+            vcpus = draw(st.sampled_from((1, 2, 4)))
+            role = draw(st.sampled_from((*ROLES, "")))
+            server = Server(
+                id=ServerId(f"id-{len(servers):03d}"),
+                name=f"{role or 'vm'}-{len(servers):03d}",
+                host=host.name,
+                vcpus=vcpus,
+                memory_mib=1024 * draw(st.integers(1, 9)),
+                local_disk_gib=draw(st.sampled_from((0, 0, 60))),
+                metadata={"role": role} if role else {},
+            )
+            servers[server.id] = server
+            demand[server.id] = round(vcpus * draw(st.sampled_from((0.1, 0.5, 0.9, 1.0) if busy else (0.1, 0.4))), 2)
+    snapshot = ComputeSnapshot(NOON, hosts, servers, {}, draw(_groups(sorted(servers))))
+    return replace(snapshot, loads=fluid_loads(snapshot, demand))
+
+
+def fluid_loads(snapshot: ComputeSnapshot, demand: Mapping[ServerId, float]) -> dict[ServerId, Load]:
+    """What servers suffer where they are: a host that is asked for too much serves every demand by the same share."""
+    total = dict.fromkeys(snapshot.hosts, 0.0)
+    for id, cores in demand.items():
+        total[snapshot.servers[id].host] += cores
+    loads = {}
+    for id, cores in demand.items():
+        server = snapshot.servers[id]
+        stretch = max(1.0, total[server.host] / snapshot.hosts[server.host].cpus)
+        wanted = cores / server.vcpus
+        loads[id] = Load((1 - 1 / stretch) * wanted, wanted * stretch, cores, snapshot.taken_at, "fluid")
+    return loads
+
+
+def after_moves(snapshot: ComputeSnapshot, moves: Mapping[ServerId, HostName]) -> ComputeSnapshot:
+    """The same cloud with servers elsewhere, and loads as the fluid rule has them there."""
+    placed = {id: replace(s, host=moves.get(id, s.host)) for id, s in snapshot.servers.items()}
+    moved = replace(snapshot, servers=placed)
+    return replace(moved, loads=fluid_loads(moved, {id: load.cpu_demand for id, load in snapshot.loads.items()}))

@@ -68,7 +68,9 @@ class Bars:
         if name not in self._tasks:
             self._tasks[name] = self._progress.add_task(f"  {escape(_move(record))}", total=None, facts="")
         rate, left = step.rate_mib_s, step.total_mib - step.done_mib
-        facts = f"{rate:.0f} MiB/s, {format_duration(left / rate)} left" if rate > 0 else escape(step.note or "asked for")
+        facts = (
+            f"{rate:.0f} MiB/s, {format_duration(left / rate)} left" if rate > 0 else escape(step.note or "asked for")
+        )
         total = step.total_mib or None
         self._progress.update(self._tasks[name], completed=step.done_mib, total=total, facts=facts)
 

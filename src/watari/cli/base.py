@@ -3,6 +3,7 @@
 import argparse
 import inspect
 from collections.abc import Sequence
+from importlib.metadata import EntryPoint
 from typing import Any, TextIO
 
 from cliff._argparse import SmartHelpFormatter
@@ -14,6 +15,7 @@ from watari.cli.exits import DONE, report
 from watari.errors import BadInput, WatariError
 
 TEXT = "text"
+_TEXT_ENTRY = EntryPoint(TEXT, "watari.cli.base:TextFormatter", "cliff.formatter.list")
 
 
 class HelpFormatter(SmartHelpFormatter, argparse.RawDescriptionHelpFormatter):
@@ -103,7 +105,7 @@ class TextLister(WatariLister):
 
     def formats(self, manager: "ExtensionManager[ListFormatter]") -> None:
         self._text = TextFormatter()
-        manager.extensions.append(Extension(TEXT, None, TextFormatter, self._text))
+        manager.extensions.append(Extension(TEXT, _TEXT_ENTRY, TextFormatter, self._text))
 
     @property
     def text(self) -> str:

@@ -36,5 +36,7 @@ class Commands(CommandManager):
             return f'"{" ".join(words)}" is no command; use {" or ".join(below)}'
         near = get_close_matches(words[0], [name.split()[0] for name in self.commands], n=1)
         likely = [name for name in sorted(self.commands) if near and name.split()[0] == near[0]]
-        hint = f"did you mean {' or '.join(likely)}?" if likely else f"the commands are {', '.join(sorted(self.commands))}"
+        hint = (
+            f"did you mean {' or '.join(likely)}?" if likely else f"the commands are {', '.join(sorted(self.commands))}"
+        )
         return f'"{words[0]}" is no command; {hint}'

@@ -51,6 +51,7 @@ class Watari(App):
 
     NAME = "watari"
     LOG = logging.getLogger("watari")
+    command_manager: Commands
 
     def __init__(self) -> None:
         super().__init__(DESCRIPTION, watari.__version__, Commands(), deferred_help=True)
@@ -119,7 +120,7 @@ class Help(HelpCommand):
 
 
 class _Logging:
-    """Warnings of libraries on standard error while a command runs; undone after, so that `main` can be called again."""
+    """Warnings of libraries on standard error while a command runs; undone after: `main` may be called again."""
 
     def __init__(self, stderr: TextIO) -> None:
         self._handler = logging.StreamHandler(stderr)

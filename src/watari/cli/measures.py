@@ -96,22 +96,22 @@ class Number(FormattableColumn[float | None]):
     def __init__(self, value: float | None, digits: int) -> None:
         rounded = None if value is None else round(float(value), digits)
         super().__init__(int(rounded) if rounded is not None and digits == 0 else rounded)
-        self._digits = digits
+        self.text = "" if value is None else f"{value:,.{digits}f}"
 
     def human_readable(self) -> str:
-        return "" if self._value is None else f"{self._value:,.{self._digits}f}"
+        return self.text
 
 
 def cells(results: Sequence[Measured]) -> list[tuple[str | Number, ...]]:
     """A row per measure: its name, doing nothing, then every policy."""
-    return [
-        (
-            m.name,
-            Number(m.nothing(results[0]) if m.nothing else None, m.digits),
-            *(Number(m.of(result), m.digits) for result in results),
-        )
-        for m in MEASURES
-    ]
+    columns = [[Number(m.nothing(results[0]) if m.nothing else None, m.digits) for m in MEASURES]]
+    columns += [[Number(m.of(result), m.digits) for m in MEASURES] for result in results]
+    for column in columns:
+        width = max(len(number.text) for number in column)
+        for number in column:
+            number.text = number.text.rjust(width)  # cliff aligns objects to the left
+    names = [m.name for m in MEASURES]
+    return list(zip(names, *columns, strict=True))
 
 
 def described(measures: Iterable[Measure]) -> str:

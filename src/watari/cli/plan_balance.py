@@ -34,7 +34,7 @@ class PlanBalance(TextLister):
           watari snapshot --cloud sim | watari plan balance --snapshot - --policy cautious --exit-code
 
         exit codes:
-          0 planned   2 usage or bad input   4 the plan is not empty (--exit-code)   5 nothing could be planned: findings
+          0 planned   2 usage or bad input   4 the plan is not empty (--exit-code)   5 nothing to plan on: findings
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:

@@ -19,6 +19,16 @@ PUBLISHED = "published"
 NOTHING = "do nothing"
 MEASURE = "measure"
 
+EXAMPLES = f"""\
+examples:
+  watari replay --trace planetlab-20110303.tar.xz --scale 2.5
+  watari replay --trace planetlab-20110303.tar.xz --policy mine.yaml --against default --against cautious
+  watari replay --trace day.csv --hosts 40 --servers 500 -f json --no-published
+
+measures:
+{described(MEASURES)}
+"""
+
 
 class Replay(WatariLister):
     """Live through recorded days under one or more policies and print the numbers side by side
@@ -28,24 +38,23 @@ class Replay(WatariLister):
     steal as it is now, without projection.
     """
 
-    examples = f"""
-        examples:
-          watari replay --trace planetlab-20110303.tar.xz --scale 2.5
-          watari replay --trace planetlab-20110303.tar.xz --policy mine.yaml --against default --against cautious
-          watari replay --trace day.csv --hosts 40 --servers 500 -f json --no-published
-
-        measures:
-        {described(MEASURES)}
-    """
+    examples = EXAMPLES
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.add_argument(
-            "--trace", metavar="PATH", required=True, help="a PlanetLab folder or archive (.tar, .tar.xz, .tar.gz), or CSV"
+            "--trace",
+            metavar="PATH",
+            required=True,
+            help="a PlanetLab folder or archive (.tar, .tar.xz, .tar.gz), or CSV",
         )
         parser.add_argument("--policy", metavar="NAME|FILE", help="a shipped policy or a YAML file (default: default)")
         parser.add_argument(
-            "--against", metavar="NAME|FILE", action="append", default=[], help="another policy; may be given many times"
+            "--against",
+            metavar="NAME|FILE",
+            action="append",
+            default=[],
+            help="another policy; may be given many times",
         )
         parser.add_argument("--no-published", action="store_true", help="leave the published rule out")
         parser.add_argument("--hosts", type=_whole, default=100, metavar="N", help="default: 100")
@@ -54,7 +63,9 @@ class Replay(WatariLister):
         parser.add_argument(
             "--scale", type=_scale, default=1.0, metavar="X", help="multiply the trace's loads; default: 1.0"
         )
-        parser.add_argument("--local-disk", action="store_true", help="disks lie on the hosts and have to be copied too")
+        parser.add_argument(
+            "--local-disk", action="store_true", help="disks lie on the hosts and have to be copied too"
+        )
         parser.add_argument(
             "--round", type=_duration, default=60.0, metavar="TIME", help="between two looks at the cloud; default: 60s"
         )
@@ -136,7 +147,9 @@ def findings(path: str, trace: "Trace", policies: dict[str, "BalancePolicy"]) ->
         )
     limits = {name: (p.detect.steal, p.detect.load_per_vcpu) for name, p in policies.items()}
     if len(set(limits.values())) > 1:
-        each = ", ".join(f"{name}: steal {show_share(steal)} and load {load:g}" for name, (steal, load) in limits.items())
+        each = ", ".join(
+            f"{name}: steal {show_share(steal)} and load {load:g}" for name, (steal, load) in limits.items()
+        )
         yield (
             f"the policies call different servers starved ({each}); their starved minutes are counted by their own "
             f"thresholds, and `{NOTHING}` by those of the first: compare the steal-seconds"

@@ -1,6 +1,7 @@
 """`watari snapshot`: export what planning sees."""
 
 import argparse
+import shlex
 
 from watari.cli.base import WatariCommand
 from watari.cli.exits import DONE
@@ -40,8 +41,9 @@ class Snapshot(WatariCommand):
         if not parsed_args.cloud:
             raise BadInput("name the cloud to read, such as --cloud sim")
         self.stdout.flush()
-        snapshot = export_snapshot(parsed_args.cloud, parsed_args.output)
-        if parsed_args.output != "-":
+        path = parsed_args.output
+        snapshot = export_snapshot(parsed_args.cloud, path)
+        if path != "-":
             size = f"{count(len(snapshot.hosts), 'host')}, {count(len(snapshot.servers), 'server')}"
-            self.hint(f"wrote {parsed_args.output}: {size}; plan for it: watari plan balance --snapshot {parsed_args.output}")
+            self.hint(f"wrote {size}; plan for them: {shlex.join(['watari', 'plan', 'balance', '--snapshot', path])}")
         return DONE

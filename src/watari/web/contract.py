@@ -14,9 +14,9 @@ NO_DATA = -1
 HostState = Literal["up", "disabled", "draining", "down"]
 FlightPhase = Literal["queued", "detach", "disk", "memory", "attach"]
 Outcome = Literal["done", "failed", "undone"]
-Intent = Literal["moving", "planned", "refused"]
-"""What is done about a starved server: it moves, its move waits for its turn, or it is not moved."""
-VerdictKind = Literal["moving", "planned", "refused", "healthy", "no data"]
+Intent = Literal["moving", "planned", "relieved", "refused"]
+"""What is done about a starved server: it moves, its move waits for its turn, others move away from it, or nothing."""
+VerdictKind = Literal["moving", "planned", "relieved", "refused", "healthy", "no data"]
 
 _Hours = TypedDict("_Hours", {"from": str, "to": str})
 _Route = TypedDict("_Route", {"from": int, "to": int})
@@ -151,7 +151,7 @@ class Starved(TypedDict):
     to: int | None
     """The host index it moves to; None when it is not moved."""
     why: str
-    """For refused: the reason, with value and limit. Else what it waits for, or ""."""
+    """For refused and relieved: the reason, with value and limit. Else what it waits for, or ""."""
 
 
 class Chart(TypedDict):

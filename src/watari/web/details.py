@@ -17,7 +17,7 @@ POINTS = 200
 OUTCOMES: dict[str, page.Outcome] = {"done": "done", "failed": "failed", "undone": "undone"}
 KINDS: dict[str, page.VerdictKind] = {
     "moves": "planned",
-    "relieved": "refused",
+    "relieved": "relieved",
     "refused": "refused",
     "healthy": "healthy",
     "no-data": "no data",

@@ -9,12 +9,14 @@ import numpy as np
 from watari.act.guard import UnderWay
 from watari.act.journal import OperationRecord
 from watari.app.demo import SLOT_S, Demo
+from watari.model.reasons import Refusal
 from watari.policy.balance import Peak as PolicyPeak
 from watari.policy.balance import Window
 from watari.web import contract as page
 from watari.web.contract import NO_DATA
 
 PHASES: dict[str, page.FlightPhase] = {"queued": "queued", "disk": "disk", "memory": "memory"}
+OPEN_SLOTS = 4  # slots of the chart that may still change: a move is counted after it ended
 STALLED_S = 120.0  # no progress for this long is said to be stalled
 
 
@@ -32,6 +34,7 @@ class DemoFeed:
     _placed: list[int] = field(default_factory=list)
     _numbers: dict[str, int] = field(default_factory=dict)
     _counted: int = 0
+    _charted: int = 0
     _outcomes: dict[str, list[int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -45,6 +48,7 @@ class DemoFeed:
         """Everything, for whoever joins."""
         demo, policy = self.demo, self.demo.policy
         chart = self._chart(0)
+        self._charted = len(chart["measured"])
         return {
             "cloud": demo.spec.name,
             "now": demo.now.isoformat(),
@@ -84,6 +88,8 @@ class DemoFeed:
         at = self.demo.cloud.host_index.tolist()
         placed = [(i, h) for i, (h, before) in enumerate(zip(at, self._placed, strict=True)) if h != before]
         self._placed = at
+        chart = self._chart(max(0, self._charted - OPEN_SLOTS))
+        self._charted = len(self.demo.curve.counts)
         return {
             "now": self.demo.now.isoformat(),
             "strip": self._strip(),
@@ -92,7 +98,7 @@ class DemoFeed:
             "load": self._loads(),
             "flights": self._flights(),
             "starved": self._starved(),
-            "chart": self._chart(max(0, len(self.demo.curve.counts) - 4)),
+            "chart": chart,
             "ended": self._ended(),
         }
 
@@ -228,7 +234,7 @@ class DemoFeed:
         flying = {o.operation.subject: o.operation for o in self.under_way()}
         made = self.demo.balancer.plan
         planned = {o.subject: o for o in made.operations} if made and self.demo.acting else {}
-        refused = {r.subject: r.why for r in made.refusals} if made else {}
+        refused = {r.subject: r for r in made.refusals} if made else {}
         out = []
         for s in now[np.argsort(-c.steal[now], kind="stable")].tolist():
             id_ = self.demo.cloud.server_ids[s]
@@ -237,8 +243,7 @@ class DemoFeed:
                 intent: page.Intent = "moving" if id_ in flying else "planned"
                 out.append(_starving(s, intent, self._host[op.steps[0].target], op.waits_why))
             else:
-                why = refused.get(id_, "seen now, judged in the next round")
-                out.append(_starving(s, "refused", None, why if self.demo.acting else "the balancer only watches yet"))
+                out.append(_standing(s, refused.get(id_), self.demo.acting))
         return out
 
     def _chart(self, at: int) -> page.ChartTail:
@@ -282,6 +287,15 @@ class DemoFeed:
 
 def _starving(server: int, intent: page.Intent, to: int | None, why: str) -> page.Starved:
     return {"server": server, "intent": intent, "to": to, "why": why}
+
+
+def _standing(server: int, refusal: Refusal | None, acting: bool) -> page.Starved:
+    if not acting:
+        return _starving(server, "refused", None, "The balancer only watches yet.")
+    if refusal is None:
+        return _starving(server, "planned", None, "seen just now, judged in the next round")
+    intent: page.Intent = "relieved" if refusal.code in ("relieved", "easing") else "refused"
+    return _starving(server, intent, None, refusal.why)
 
 
 def _fullest_link(moves: list[UnderWay]) -> float:

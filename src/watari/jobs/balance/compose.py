@@ -42,11 +42,16 @@ def compose(draft: Draft, expires_at: datetime) -> Plan:
 
 
 def in_order(draft: Draft) -> list[Move]:
-    """Hosts with the most suffering first; within a host as chosen."""
+    """Hosts with the most suffering first; on a host whatever takes the most cores off it per GiB copied."""
     world, found = draft.world, draft.found
-    suffering = world.host_sum(found.steal * world.vcpus * found.held, world.host_of)
-    number = {id(m): i for i, m in enumerate(draft.moves)}
-    return sorted(draft.moves, key=lambda m: (-suffering[m.source], m.source, number[id(m)]))
+    suffering = world.host_sum(found.steal * world.vcpus, world.host_of)
+    number = {m.server: i for i, m in enumerate(draft.moves)}
+
+    def speed(m: Move) -> float:
+        gib = world.server_memory_mib[m.server] / 1024 + world.server_disk_gib[m.server]
+        return float(draft.ledger.weight(np.array([m.server]))[0] / max(gib, 0.1))
+
+    return sorted(draft.moves, key=lambda m: (-suffering[m.source], m.source, -speed(m), number[m.server]))
 
 
 def slots_of(draft: Draft, s: int, source: str, target: str) -> tuple[Slot, ...]:

@@ -7,7 +7,7 @@ import { level } from "./theme.js";
 import { mark } from "./tiles.js";
 
 const MOST = 200; // rows of the list; the map shows the rest
-const CHIPS = { moving: ["go", "moving"], planned: ["", "planned"], refused: ["warn", "not moved"] };
+const CHIPS = { moving: ["go", "moving"], planned: ["", "planned"], relieved: ["", "relieved"], refused: ["warn", "not moved"] };
 const STATE_CHIPS = { down: "bad" };
 
 /** `on.select(server index)`, `on.close()`. `list(cloud)` shows the list, `details(d, cloud)` one server. */
