@@ -1,11 +1,13 @@
 """The embedded cloud lives through a day with the balancer on, beside a twin in which nothing is done."""
 
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+from numpy.typing import NDArray
 
 from watari.act.journal import Entry, OperationRecord
 from watari.app.clouds import SimSize
@@ -24,6 +26,7 @@ MIDNIGHT = datetime(2026, 1, 5, tzinfo=UTC)  # a Monday
 SLOT_S = 300.0  # one point of the curves
 LEARN_S = 300.0  # between two readings of the day before
 SWITCH_ON_S = 12.25 * 3600.0  # the balancer only watches until the noon peak is in full swing
+POINTS = 200  # of each server's history that are kept, one per slot
 BUSY, QUIET = 6.0, 0.25  # weights of a step's share of the wall time: moves under way, and a night
 
 
@@ -73,6 +76,15 @@ class Frame:
     lines: tuple[str, ...]
     curve: tuple[float, ...]
     curve_shadow: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Every server's load at one moment, in the cloud's order."""
+
+    at: datetime
+    steal: NDArray[np.float32]
+    load_per_vcpu: NDArray[np.float32]
 
 
 @dataclass(slots=True)
@@ -130,6 +142,7 @@ class Demo:
         self.whole_day = Score.start(self.cloud, policy.detect)
         self.curve = Curve.empty()
         self.ended: list[OperationRecord] = []  # operations that are over, in the order in which they ended
+        self.readings: deque[Reading] = deque(maxlen=POINTS)
         self._seen: set[int] = set()
         self._every = max(1, round(ROUND_S / STEP_S))
 
@@ -164,6 +177,9 @@ class Demo:
         if self.acting:
             self.score.add(self.cloud, STEP_S)
         slot = int(self.steps * STEP_S // SLOT_S)
+        if slot == len(self.curve.counts):
+            c = self.cloud.contention
+            self.readings.append(Reading(self.now, c.steal.astype(np.float32), c.load_per_vcpu.astype(np.float32)))
         b, s = self.whole_day.balanced, self.whole_day.shadow
         self.curve.add(slot, b.now_stolen, s.now_stolen, b.now_starved)
         self.cloud.advance(STEP_S)

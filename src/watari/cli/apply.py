@@ -88,13 +88,17 @@ class Apply(WatariCommand):
         from watari.cli.apply_view import Bars, JsonLines
 
         view = Bars(self.stdout) if on_terminal and not self.quiet else JsonLines(self.stdout, silent=on_terminal)
-        with view, Interrupts(view.stopping) as interrupts:
+        with view, Interrupts() as interrupts:
 
             def watch(run: "Run", at: "Cloud") -> None:
                 view.show(run, at.clock.now())
                 interrupts.check()
 
-            applied = apply_plan(plan, policy, cloud, watch, lambda: interrupts.stopping)
+            try:
+                applied = apply_plan(plan, policy, cloud, watch, lambda: interrupts.stopping)
+            except KeyboardInterrupt:
+                self.hint("ended at once: what the cloud was asked for goes on there")
+                raise
             view.end(applied)
         return applied, interrupts.stopping
 

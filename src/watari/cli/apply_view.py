@@ -30,6 +30,7 @@ class Bars:
         self._all: TaskID | None = None
         self._tasks: dict[str, TaskID] = {}
         self._told: set[str] = set()
+        self._said = False
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -38,12 +39,11 @@ class Bars:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def stopping(self) -> None:
-        """Say that Ctrl-C was understood."""
-        self._console.print(STOPPING)
-
     def show(self, run: Run, now: datetime) -> None:
         """Bring the bars to the state of the run."""
+        if run.stopping and not self._said:
+            self._said = True
+            self._console.print(STOPPING)
         if self._all is None:
             self._all = self._progress.add_task("", total=len(run.operations), facts="")
         over = sum(record.over for record in run.operations)
@@ -89,7 +89,7 @@ class JsonLines:
         self._stdout = stdout
         self._silent = silent
         self._last: dict[str, str] = {}
-        self._asked = False
+        self._said = False
 
     def __enter__(self) -> Self:
         return self
@@ -97,14 +97,10 @@ class JsonLines:
     def __exit__(self, *_: object) -> None:
         return
 
-    def stopping(self) -> None:
-        """Ctrl-C was understood; said with the next state, as a signal handler must not write in between."""
-        self._asked = True
-
     def show(self, run: Run, now: datetime) -> None:
         """Write what has changed since the last call."""
-        if self._asked:
-            self._asked = False
+        if run.stopping and not self._said:
+            self._said = True
             self._write({"at": now.isoformat(), "event": "stopping", "text": STOPPING})
         for record in run.operations:
             if record.state != self._last.get(record.operation.id, "pending"):

@@ -2,21 +2,19 @@
 
 import signal
 import threading
-from collections.abc import Callable
 from types import FrameType
 from typing import Any, Self
 
 
 class Interrupts:
-    """Counts Ctrl-C while it is entered. `asked` is called at the first, from the signal handler: keep it short.
+    """Counts Ctrl-C while it is entered.
 
-    The second is raised as KeyboardInterrupt by `check`, between two steps, so that nothing is left half-written; the
-    third wherever the program is, should it never come to a check.
+    The first only sets `stopping`. The second is raised as KeyboardInterrupt by `check`, between two steps, so that
+    nothing is left half-written; the third wherever the program is, should it never come to a check.
     """
 
-    def __init__(self, asked: Callable[[], None] = lambda: None) -> None:
+    def __init__(self) -> None:
         self.count = 0
-        self._asked = asked
         self._before: Any = None
 
     def __enter__(self) -> Self:
@@ -40,7 +38,5 @@ class Interrupts:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self.count += 1
-        if self.count == 1:
-            self._asked()
-        elif self.count > 2:
+        if self.count > 2:
             raise KeyboardInterrupt

@@ -1,10 +1,6 @@
 """What the inspector shows of one server: verdict, rules, candidates, history."""
 
-from collections import deque
-from dataclasses import dataclass, field
-
-import numpy as np
-from numpy.typing import NDArray
+from dataclasses import dataclass
 
 from watari.app.demo import Demo
 from watari.jobs.balance import Explanation, explain, plan
@@ -12,8 +8,6 @@ from watari.model.compute import Server, ServerId
 from watari.model.reasons import Candidate
 from watari.web import contract as page
 
-Column = NDArray[np.float32]
-POINTS = 200
 OUTCOMES: dict[str, page.Outcome] = {"done": "done", "failed": "failed", "undone": "undone"}
 KINDS: dict[str, page.VerdictKind] = {
     "moves": "planned",
@@ -24,21 +18,11 @@ KINDS: dict[str, page.VerdictKind] = {
 }
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Inspector:
-    """Keeps a short history of every server; `details` answers for one. Call `note` once per virtual 5 minutes."""
+    """Answers for one server at a time, from any thread: it only reads values that are never changed."""
 
     demo: Demo
-    _times: deque[str] = field(default_factory=lambda: deque(maxlen=POINTS))
-    _steal: deque[Column] = field(default_factory=lambda: deque(maxlen=POINTS))
-    _load: deque[Column] = field(default_factory=lambda: deque(maxlen=POINTS))
-
-    def note(self) -> None:
-        """Remember this moment's loads."""
-        c = self.demo.cloud.contention
-        self._times.append(self.demo.now.isoformat())
-        self._steal.append(c.steal.astype(np.float32))
-        self._load.append(c.load_per_vcpu.astype(np.float32))
 
     def details(self, id_: str) -> page.ServerDetails | None:
         """None for a server that the cloud does not have."""
@@ -82,8 +66,14 @@ class Inspector:
 
     def _history(self, id_: str) -> list[page.HistoryPoint]:
         s = self.demo.cloud.server_ids.index(ServerId(id_))
-        rows = zip(list(self._times), list(self._steal), list(self._load), strict=False)
-        return [{"t": t, "steal": round(float(a[s]), 4), "per_vcpu": round(float(b[s]), 3)} for t, a, b in rows]
+        return [
+            {
+                "t": r.at.isoformat(),
+                "steal": round(float(r.steal[s]), 4),
+                "per_vcpu": round(float(r.load_per_vcpu[s]), 3),
+            }
+            for r in list(self.demo.readings)
+        ]
 
     def _moves(self, id_: str) -> list[page.PastMove]:
         out: list[page.PastMove] = []
