@@ -1,7 +1,7 @@
 """`watari demo`: a day of the embedded cloud in about a minute, with a view, a page and the numbers."""
 
 import argparse
-import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 PORT = 8765
 DAY_S = 86400.0
-NOTE_EVERY = 20  # steps of 15 s: the page's inspector keeps a reading per 5 minutes
 
 
 class DemoDay(WatariCommand):
@@ -46,7 +45,7 @@ class DemoDay(WatariCommand):
             type=_seconds,
             default=60.0,
             metavar="N",
-            help="how long the day lasts; default: 60; 0: no pause",
+            help="how long the day lasts; default: 60; 0: no rest",
         )
         parser.add_argument(
             "--port", type=int, metavar="N", help=f"of the page on 127.0.0.1; default: {PORT}, or any if that is taken"
@@ -78,7 +77,7 @@ class DemoDay(WatariCommand):
                 self.stdout.write(f"the page stays at {url} until Ctrl-C\n")
                 self.stdout.flush()
                 while not interrupts.stopping:
-                    threading.Event().wait(0.1)
+                    time.sleep(0.1)
         return DONE
 
     def _live_through(
@@ -114,20 +113,10 @@ def _page(demo: "Demo", seconds: float, port: int | None) -> Iterator[tuple[str,
     from watari.web.feed import DemoFeed
     from watari.web.hub import Hub
 
-    inspector = Inspector(demo)
-    hub, feed = Hub(inspector.details), DemoFeed(demo, pace=DAY_S / seconds if seconds > 0 else DAY_S)
+    hub, feed = Hub(Inspector(demo).details), DemoFeed(demo, pace=DAY_S / seconds if seconds > 0 else DAY_S)
     hub.publish_state(feed.state())
-    noted = -NOTE_EVERY
-
-    def publish() -> None:
-        nonlocal noted
-        if demo.steps - noted >= NOTE_EVERY:
-            noted = demo.steps
-            inspector.note()
-        hub.publish_tick(feed.tick())
-
     with _served(hub, port) as url:
-        yield url, publish
+        yield url, lambda: hub.publish_tick(feed.tick())
 
 
 @contextmanager

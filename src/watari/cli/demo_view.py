@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from watari.app.demo import Demo, FlightFrame, Frame, ZoneFrame
 
 HOUR_S = 3600.0
-LEGEND_ROWS = 1
+ROWS = 10  # title, totals, legend, hours, headings and blanks
 FLIGHTS = 6  # rows kept for moves under way, so that the view does not jump
 
 
@@ -64,7 +64,7 @@ class HourLines:
 
     def show(self) -> None:
         """Write the line of the hour that has begun, if one has."""
-        hour = int(self._demo.share * self._demo.steps_total * self._demo.cloud.step_s // HOUR_S)
+        hour = int(self._demo.steps * self._demo.cloud.step_s // HOUR_S)
         if hour == self._hour:
             return
         self._hour = hour
@@ -79,7 +79,7 @@ class HourLines:
 
 def numbers(demo: "Demo") -> str:
     """What it brought: since the balancer was switched on, beside doing nothing."""
-    since, until = format_clock(demo.switch_on_s), format_clock(demo.share * 86400.0)
+    since, until = format_clock(demo.switch_on_s), format_clock(demo.steps * demo.cloud.step_s)
     if not demo.acting:
         return f"ended at {until}, before the balancer was switched on at {since}: nothing to compare\n"
     r = demo.result()
@@ -88,7 +88,7 @@ def numbers(demo: "Demo") -> str:
         f"  starved     {r.starved_minutes:,.0f} of {r.starved_minutes_nothing:,.0f} server-minutes left "
         f"({percent(r.starved_share)})",
         f"  steal       {r.stolen_core_s:,.0f} of {r.stolen_core_s_nothing:,.0f} core-seconds left, "
-        f"{percent(r.avoided)} of the avoidable avoided",
+        f"{100 * r.avoided:.1f} % of the avoidable avoided",
         f"  longest     {r.longest_minutes:,.0f} of {r.longest_minutes_nothing:,.0f} minutes starved without a break",
         f"  moves       {r.moves:,} done, {r.failed:,} failed, {r.went_back:,} back within a day; "
         f"{r.memory_gib:,.0f} GiB memory, {r.disk_gib:,.0f} GiB disk",
@@ -100,15 +100,15 @@ def drawn(demo: "Demo", url: str, width: int, height: int, *, ascii_only: bool =
     """One moment as a picture of at most `height` lines."""
     frame = demo.frame()
     parts: list[RenderableType] = [_title(demo, frame, url, width), _totals(frame), Text()]
-    fixed = 4 + LEGEND_ROWS + len(frame.zones) + 2 + FLIGHTS + 2
+    fixed = ROWS + len(frame.zones) + FLIGHTS
     chart = max(3, min(10, (height - fixed) // 2))
     parts += [_legend(frame, ascii_only), *_chart(frame, demo, width, chart, ascii_only)]
     parts += [Text(), _zones(frame.zones), Text(), Text(f"{count(len(frame.flights), 'move')} under way", "bold")]
     parts += [_flight(flight, ascii_only) for flight in frame.flights[:FLIGHTS]]
     parts += [Text()] * (FLIGHTS - len(frame.flights))
-    room = height - fixed - chart - 2
-    parts += [Text(printable(line), "dim", no_wrap=True, overflow="ellipsis") for line in frame.lines[-max(0, room) :]]
-    return Group(*parts[: height + 8])
+    latest = frame.lines[-max(1, height - fixed - chart) :]
+    parts += [Text(printable(line), "dim", no_wrap=True, overflow="ellipsis") for line in latest]
+    return Group(*parts)
 
 
 def format_clock(second_of_day: float) -> str:
@@ -129,16 +129,18 @@ def _title(demo: "Demo", frame: "Frame", url: str, width: int) -> RenderableType
 
 
 def _totals(f: "Frame") -> RenderableType:
-    line = Text("starved ")
-    line.append(f"{f.starved}", "bold red" if f.starved else "bold green")
-    line.append(f" (do nothing {f.starved_shadow})   steal ")
-    line.append(f"{f.stolen_cores:.1f}", "bold")
-    line.append(f" cores (do nothing {f.stolen_cores_shadow:.1f})   moves ")
-    line.append(f"{f.moves_done}", "bold")
-    line.append(
-        f" done, {f.moves_failed + f.moves_undone} failed, {f.memory_gib:,.0f} GiB memory, {f.disk_gib:,.0f} disk"
+    failed = f.moves_failed + f.moves_undone
+    return Text.assemble(
+        "starved ",
+        (f"{f.starved}", "bold red" if f.starved else "bold green"),
+        f" (do nothing {f.starved_shadow})   steal ",
+        (f"{f.stolen_cores:.1f}", "bold"),
+        f" cores (do nothing {f.stolen_cores_shadow:.1f})\nmoves ",
+        (f"{f.moves_done}", "bold"),
+        f" done, {failed} failed   {f.memory_gib:,.0f} GiB memory and {f.disk_gib:,.0f} GiB disk moved",
+        no_wrap=True,
+        overflow="ellipsis",
     )
-    return line
 
 
 def _legend(frame: "Frame", ascii_only: bool) -> RenderableType:
@@ -163,8 +165,10 @@ def _chart(frame: "Frame", demo: "Demo", width: int, rows: int, ascii_only: bool
         for kind, run in line:
             text.append(run, {"measured": "red", "nothing": "bright_black"}.get(kind, ""))
         out.append(text)
-    hours = "".join(f"{h:02d}".ljust(columns // 8) for h in range(0, 24, 3))
-    return [*out, Text(hours[:columns], "dim")]
+    hours = ""
+    for hour in range(0, 24, 3):
+        hours = hours.ljust(hour * columns // 24) + f"{hour:02d}"
+    return [*out, Text(hours, "dim")]
 
 
 def _zones(zones: tuple["ZoneFrame", ...]) -> RenderableType:
