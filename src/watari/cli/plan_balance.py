@@ -73,7 +73,8 @@ class PlanBalance(TextLister):
             save_plan(plan, parsed_args.output)
         if plan.operations and (parsed_args.explain is None or parsed_args.output is not None):
             self.afterword = how_to_go_on(plan, parsed_args.output, parsed_args.policy)
-        self.status = status_of(plan, exit_code=parsed_args.exit_code)
+        if parsed_args.explain is None:
+            self.status = status_of(plan, exit_code=parsed_args.exit_code)
         return render_table(plan)
 
 

@@ -44,9 +44,18 @@ class Destinations:
     receives: Bools
 
     def weigh(self, s: int) -> Weighed | None:
-        """Score every host of the zone; None if a rule forbids each of them."""
+        """Score every host of the zone; None if a rule forbids each of them.
+
+        When none passes with the deviations of demand counted in, they are left out: a server that starves now is not
+        kept where it is because another host might be short one day.
+        """
+        weighed = self._weigh(s, boldly=False)
+        return self._weigh(s, boldly=True) if weighed is None and self.ledger.cautious else weighed
+
+    def _weigh(self, s: int, *, boldly: bool) -> Weighed | None:
         zone, ledger, weights = self.zone(s), self.ledger, self.policy.weights
-        need, same = ledger.need_with(zone, s), ledger.same_role(int(self.world.role_of[s]), zone)
+        need = ledger.need_with(zone, s, boldly=boldly)
+        same = ledger.same_role(int(self.world.role_of[s]), zone)
         closed = np.zeros(len(need), bool)
         for _, fails in self.rules(s, zone, need, same):
             closed |= fails
@@ -91,7 +100,8 @@ class Destinations:
     def why_none(self, s: int) -> tuple[str, str, tuple[Candidate, ...]]:
         """Why no host takes the server: a sentence that counts the rules, what would help, the nearest misses."""
         zone = self.zone(s)
-        need, same = self.ledger.need_with(zone, s), self.ledger.same_role(int(self.world.role_of[s]), zone)
+        need = self.ledger.need_with(zone, s, boldly=True)
+        same = self.ledger.same_role(int(self.world.role_of[s]), zone)
         rules = self.rules(s, zone, need, same)
         cpu_after = need / self.floor_cpus[zone]
         misses = self._misses(s, zone, rules, cpu_after)

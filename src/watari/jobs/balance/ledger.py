@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from watari.jobs.balance.detect import Diagnosis
-from watari.jobs.balance.world import Floats, Ints, World
+from watari.jobs.balance.world import Bools, Floats, Ints, World
 from watari.policy.balance import BalancePolicy
 
 
@@ -32,6 +32,7 @@ class Ledger:
     departures: dict[tuple[int, int], int]  # (role, host) -> servers planned to leave, or leaving
     guests: dict[int, set[int]]  # host -> servers planned or flying to it
     cautious: bool  # False: no deviation is known, mean and demand now are one
+    bold: Bools  # hosts that cannot be relieved with caution: demand now and the forecast have to do
     of_role: Ints  # servers sorted by role; role r is of_role[role_edges[r]:role_edges[r + 1]]
     role_edges: Ints
 
@@ -42,17 +43,17 @@ class Ledger:
     def need_without(self, h: int, gone: Ints) -> float:
         """`need` of one host if the servers `gone` left it."""
         levels = self.levels[:, h] - self.demands[:, gone].sum(axis=1)
-        if not self.cautious:
+        if not self.cautious or self.bold[h]:
             return float(levels.max())
         mean = self.host_mean[h] - self.mean[gone].sum()
         variance = max(0.0, self.host_variance[h] - self.variance[gone].sum())
         return max(float(levels.max()), float(mean + self.policy.destination.caution * np.sqrt(variance)))
 
-    def need_with(self, hosts: slice, s: int) -> Floats:
-        """`need` of each host of the slice if server `s` came."""
+    def need_with(self, hosts: slice, s: int, *, boldly: bool = False) -> Floats:
+        """`need` of each host of the slice if server `s` came; `boldly`: without the deviations."""
         levels = self.levels[:, hosts] + self.demands[:, s, None]
-        if not self.cautious:
-            return self._worst(levels, self.host_mean, self.host_variance)
+        if boldly or not self.cautious:
+            return _highest(levels)
         return self._worst(levels, self.host_mean[hosts] + self.mean[s], self.host_variance[hosts] + self.variance[s])
 
     def weight(self, s: Ints) -> Floats:
@@ -90,10 +91,9 @@ class Ledger:
 
     def _worst(self, levels: Floats, mean: Floats, variance: Floats) -> Floats:
         """The highest level, or the cautious one if that is higher. levels[k, host]."""
-        top: Floats = levels[0] if len(levels) == 1 else levels.max(axis=0)
         if not self.cautious:
-            return top
-        return np.maximum(top, mean + self.policy.destination.caution * np.sqrt(np.maximum(variance, 0.0)))
+            return _highest(levels)
+        return np.maximum(_highest(levels), mean + self.policy.destination.caution * np.sqrt(np.maximum(variance, 0.0)))
 
     def _role_row(self, role: int) -> Ints:
         row = self.arrivals.get(role)
@@ -135,6 +135,7 @@ def open_ledger(world: World, policy: BalancePolicy, found: Diagnosis) -> Ledger
         departures=departures,
         guests=guests,
         cautious=bool(found.variance.any()),
+        bold=np.zeros(len(world.hosts), bool),
         of_role=order,
         role_edges=edges,
     )
@@ -143,6 +144,11 @@ def open_ledger(world: World, policy: BalancePolicy, found: Diagnosis) -> Ledger
 def relieved(ledger: Ledger, h: int, without: Ints) -> bool:
     """Would host `h` give everyone what they ask for if the servers `without` left?"""
     return ledger.need_without(h, without) <= float(ledger.world.cpus[h]) * (1 + 1e-9)
+
+
+def _highest(levels: Floats) -> Floats:
+    top: Floats = levels[0] if len(levels) == 1 else levels.max(axis=0)
+    return top
 
 
 def _free(world: World, have: Floats | Ints, per_server: Floats | Ints, flying: Ints) -> Floats:

@@ -82,7 +82,11 @@ def _queue(
 def _choose(draft: Draft, h: int, movable: set[int]) -> Ints:
     """Victims of host `h`, none of them banned; whoever is found to be is taken out of `movable`."""
     while True:
-        chosen = choose(draft.ledger, h, np.array(sorted(movable), np.int64))
+        pool = np.array(sorted(movable), np.int64)
+        chosen = choose(draft.ledger, h, pool)
+        if chosen is None and not draft.ledger.bold[h]:
+            draft.ledger.bold[h] = True
+            chosen = choose(draft.ledger, h, pool)
         if chosen is None:  # what cannot leave is too much for the host alone: at least those that starve get away
             chosen = np.array([s for s in sorted(movable) if draft.found.held[s]], np.int64)
         bans = {s: ban for s in chosen.tolist() if (ban := draft.standing.ban(s))}

@@ -59,7 +59,7 @@ def _without_each(ledger: Ledger, h: int, gone: Ints, pool: Ints) -> Floats:
     """`need` of the host without `gone` and without each server of the pool in turn."""
     levels = ledger.levels[:, h] - ledger.demands[:, gone].sum(axis=1)
     now: Floats = (levels[:, None] - ledger.demands[:, pool]).max(axis=0)
-    if not ledger.cautious:
+    if not ledger.cautious or ledger.bold[h]:
         return now
     mean = ledger.host_mean[h] - ledger.mean[gone].sum()
     variance = ledger.host_variance[h] - ledger.variance[gone].sum()
