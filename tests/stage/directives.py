@@ -217,7 +217,7 @@ def _live(story: Story, words: list[str], body: tuple[str, ...]) -> str:
 
 
 def _crash(story: Story, words: list[str], body: tuple[str, ...]) -> str:
-    """`crash`: the worker will die right after the cloud takes its next request, before it can write down the answer."""
+    """`crash`: the worker will die after the cloud has taken its next request and before the answer is written."""
     story.stage.api.deadly = True
     return ""
 
@@ -239,7 +239,8 @@ def _starved(story: Story, words: list[str], body: tuple[str, ...]) -> str:
     """`starved`: who is over both thresholds at this moment, in truth, whatever the meters say."""
     cloud, detect, now = story.stage.cloud, story.policy.detect, story.stage.cloud.contention
     found = (now.steal >= detect.steal) & (now.load_per_vcpu >= detect.load_per_vcpu)
-    return "\n".join(_in_need(story, k) for k in found.nonzero()[0].tolist()) if found.any() else f"nobody of {len(cloud.server_ids)}"
+    lines = [_in_need(story, server) for server in found.nonzero()[0].tolist()]
+    return "\n".join(lines) or f"nobody of {len(cloud.server_ids)}"
 
 
 def _in_need(story: Story, server: int) -> str:
@@ -265,8 +266,8 @@ def _cpus(story: Story, words: list[str], body: tuple[str, ...]) -> str:
     """`cpus h1`: what the planner believes that a host can give, in cores."""
     stage = story.stage
     world = build_world(compute_snapshot(stage.api, stage.cloud, stage.cloud), story.policy)
-    believed = {host.name: float(cpus) for host, cpus in zip(world.hosts, world.cpus, strict=True)}
-    return _table(f"{name}: {believed[HostName(name)]:.1f} of {world.snapshot.hosts[HostName(name)].cpus:.0f}" for name in words)
+    pairs = zip(world.hosts, world.cpus.tolist(), strict=True)
+    return _table(f"{host.name}: {believed:.1f} of {host.cpus:.0f}" for host, believed in pairs if host.name in words)
 
 
 def _table(lines: Iterable[str]) -> str:

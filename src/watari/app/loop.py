@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import takewhile
 
 from watari.act.guard import Guard
 from watari.act.handlers import handlers
@@ -67,7 +68,8 @@ class Balancer:
         flying = {flight.server for flight in snapshot.flights}
         since = snapshot.taken_at - timedelta(seconds=self.policy.calm.failed_cool_down_s)
         flights, past = list(snapshot.flights), list(snapshot.past)
-        for r in (r for run in self.history for o in run.operations for r in o.steps if r.handle is None):
+        recent = takewhile(lambda run: run.started_at > since or not run.over, reversed(self.history))
+        for r in (r for run in recent for o in run.operations for r in o.steps if r.handle is None):
             step, server = r.step, snapshot.servers.get(r.step.server)
             if r.state == "intended" and r.asked_at and server and server.host == step.source:
                 if server.id not in flying:

@@ -1,8 +1,13 @@
 """What-if: live through recorded days under a policy, beside doing nothing."""
 
-from collections.abc import Callable
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from watari.act.journal import Entry
 from watari.app.loop import Balancer, balancer
@@ -13,6 +18,9 @@ from watari.drivers.sim.demand import TraceDemand
 from watari.drivers.sim.faults import Faults
 from watari.drivers.sim.series import Trace
 from watari.policy.balance import BalancePolicy
+
+if TYPE_CHECKING:
+    from multiprocessing.sharedctypes import SynchronizedArray
 
 EPOCH = datetime(2026, 1, 5, tzinfo=UTC)  # a Monday: replays have no date of their own
 STEP_S = 15.0
@@ -76,6 +84,47 @@ def replay(
     total_s = trace.fractions.shape[1] * trace.interval_s
     live(cloud, runner, score, total_s, setting.round_s, progress)
     return summarise(policy, cloud, runner, score)
+
+
+def replay_all(
+    trace: Trace,
+    policies: Sequence[BalancePolicy],
+    setting: Setting,
+    progress: Callable[[float], None] = lambda share: None,
+) -> list[Result]:
+    """One result per policy, in order; side by side on as many processors as there are, with the same numbers."""
+    workers = min(len(policies), os.cpu_count() or 1)
+    if workers < 2:
+        return [replay(trace, p, setting, progress=_part(progress, i, len(policies))) for i, p in enumerate(policies)]
+    context = multiprocessing.get_context("spawn")
+    shares = context.Array("d", len(policies))
+    with ProcessPoolExecutor(workers, context, _share_progress, (shares,)) as pool:
+        futures = [pool.submit(_replay_one, i, trace, p, setting) for i, p in enumerate(policies)]
+        while wait(futures, timeout=0.2).not_done:
+            progress(sum(shares[i] for i in range(len(policies))) / len(policies))
+        progress(1.0)
+        return [f.result() for f in futures]
+
+
+def _part(progress: Callable[[float], None], done: int, of: int) -> Callable[[float], None]:
+    return lambda share: progress((done + share) / of)
+
+
+_shares: "SynchronizedArray[float] | None" = None  # set in the worker processes only
+
+
+def _share_progress(shares: "SynchronizedArray[float]") -> None:
+    global _shares
+    _shares = shares
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business; it ends the pool
+
+
+def _replay_one(i: int, trace: Trace, policy: BalancePolicy, setting: Setting) -> Result:
+    def report(share: float) -> None:
+        if _shares is not None:
+            _shares[i] = share
+
+    return replay(trace, policy, setting, progress=report)
 
 
 def live(

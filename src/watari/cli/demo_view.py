@@ -107,7 +107,7 @@ def drawn(demo: "Demo", url: str, width: int, height: int, *, ascii_only: bool =
     parts += [_flight(flight, ascii_only) for flight in frame.flights[:FLIGHTS]]
     parts += [Text()] * (FLIGHTS - len(frame.flights))
     latest = frame.lines[-max(1, height - fixed - chart) :]
-    parts += [Text(printable(line), "dim", no_wrap=True, overflow="ellipsis") for line in latest]
+    parts += [Text(printable(line), "dim", no_wrap=True, overflow="crop") for line in latest]
     return Group(*parts)
 
 
@@ -139,7 +139,7 @@ def _totals(f: "Frame") -> RenderableType:
         (f"{f.moves_done}", "bold"),
         f" done, {failed} failed   {f.memory_gib:,.0f} GiB memory and {f.disk_gib:,.0f} GiB disk moved",
         no_wrap=True,
-        overflow="ellipsis",
+        overflow="crop",
     )
 
 
@@ -186,9 +186,9 @@ def _zones(zones: tuple["ZoneFrame", ...]) -> RenderableType:
 
 def _flight(f: "FlightFrame", ascii_only: bool) -> RenderableType:
     row = Table.grid(padding=(0, 1))
-    row.add_column(width=36, no_wrap=True, overflow="ellipsis")
+    row.add_column(width=36, no_wrap=True, overflow="crop")
     row.add_column(width=20)
-    row.add_column(no_wrap=True)
+    row.add_column(no_wrap=True, overflow="crop")
     name = Text(printable(f"  {f.name} {f.source} -> {f.target}"))
     eta = f", {format_duration(f.eta_s)} left" if f.eta_s is not None else ""
     bar: RenderableType = ProgressBar(total=1.0, completed=min(f.share, 1.0), width=20)

@@ -12,7 +12,7 @@ from cliff.help import HelpAction, HelpCommand, HelpExit
 
 import watari
 from watari.cli.commands import Commands
-from watari.cli.exits import DONE, USAGE, exit_code, report, streams_are_safe
+from watari.cli.exits import DONE, USAGE, report, streams_are_safe
 from watari.errors import BadInput
 
 DESCRIPTION = "Moves servers in OpenStack clouds without anyone noticing. Observe, plan, act: two verbs to learn."
@@ -30,19 +30,12 @@ def main(argv: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else argv
     _replace_closed_streams()
     streams_are_safe()
-    debug = "--debug" in arguments
     try:
-        with _Logging(sys.stderr):
-            code = Watari().run(arguments)
+        code = _ended(arguments)
         sys.stdout.flush()
-    except SystemExit as end:  # argparse and help end so
-        code = _flushed(end.code if isinstance(end.code, int) else 0)
-    except BrokenPipeError as error:
-        _forget_output()
-        code = exit_code(error)
     except (Exception, KeyboardInterrupt) as error:
-        code = report(error, sys.stderr, debug=debug)
-        _forget_output_if_broken()
+        code = report(error, sys.stderr, debug="--debug" in arguments)
+        _drop_what_cannot_be_written()
     return code
 
 
@@ -135,38 +128,30 @@ class _Logging:
         logging.getLogger().setLevel(self._level)
 
 
-def _flushed(code: int) -> int:
+def _ended(arguments: list[str]) -> int:
     try:
-        sys.stdout.flush()
-    except BrokenPipeError as error:
-        _forget_output()
-        return exit_code(error)
-    except OSError as error:
-        _forget_output()
-        return report(error, sys.stderr, debug=False)
-    return code
+        with _Logging(sys.stderr):
+            return Watari().run(arguments)
+    except SystemExit as end:  # argparse and cliff's help end so
+        return end.code if isinstance(end.code, int) else DONE
 
 
-def _forget_output_if_broken() -> None:
+def _drop_what_cannot_be_written() -> None:
+    """Else the interpreter complains about a closed pipe or a full disk once more when it ends."""
     try:
         sys.stdout.flush()
     except (OSError, ValueError):
-        _forget_output()
-
-
-def _forget_output() -> None:
-    """Send what is still buffered nowhere: else the interpreter complains about the closed pipe when it ends."""
-    with suppress(OSError, ValueError):
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, sys.stdout.fileno())
-        os.close(null)
+        with suppress(OSError, ValueError):
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, sys.stdout.fileno())
+            os.close(null)
 
 
 def _replace_closed_streams() -> None:
     """A program started with closed streams (`>&-`) has None there; then nobody listens."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
 
 
 if __name__ == "__main__":

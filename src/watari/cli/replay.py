@@ -4,6 +4,8 @@ import argparse
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
+from itertools import count as number
 from typing import TYPE_CHECKING, Any
 
 from watari.cli.base import WatariLister
@@ -120,9 +122,9 @@ def policies_of(parsed_args: argparse.Namespace) -> dict[str, "BalancePolicy"]:
     policies: dict[str, BalancePolicy] = {}
     for ref in dict.fromkeys(wanted):
         policy = load_policy(ref)
-        name = ref if policy.name in (*policies, MEASURE, NOTHING) else policy.name
-        if name not in policies or policies[name].digest != policy.digest:
-            policies[name] = policy
+        if policy not in policies.values():
+            names = chain((policy.name, ref), (f"{policy.name} {n}" for n in number(2)))
+            policies[next(name for name in names if name not in (*policies, MEASURE, NOTHING))] = policy
     return policies
 
 

@@ -3,7 +3,17 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from watari.model.compute import ComputeSnapshot, Host, HostName, Load, PastMove, Server, ServerGroup, ServerId, ZoneName
+from watari.model.compute import (
+    ComputeSnapshot,
+    Host,
+    HostName,
+    Load,
+    PastMove,
+    Server,
+    ServerGroup,
+    ServerId,
+    ZoneName,
+)
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 H1, H2 = HostName("h1"), HostName("h2")

@@ -13,7 +13,7 @@ from watari.model.compute import ComputeSnapshot, Load
 from watari.policy.balance import BalancePolicy, Detect, LookAhead
 
 POLICY = BalancePolicy()
-STARVED = {"steal": 0.2, "per_vcpu": 1.5, "cores": 4.0}
+STARVED = load(0.2, 1.5, 4.0)
 
 
 def at_minute(n: float, loads: dict[str, Load], names: tuple[str, ...] = ("web-1",)) -> ComputeSnapshot:
@@ -32,7 +32,7 @@ def remembered(*snapshots: ComputeSnapshot, policy: BalancePolicy = POLICY) -> M
 
 
 def test_the_first_reading_is_taken_as_it_is() -> None:
-    memory = remembered(at_minute(0, {"web-1": load(**STARVED)}))
+    memory = remembered(at_minute(0, {"web-1": STARVED}))
     assert (memory.steal[0], memory.load[0], memory.mean[0]) == (0.2, 1.5, 4.0)
     assert memory.rounds.tolist() == [1]
 
@@ -49,7 +49,7 @@ def test_without_smoothing_each_reading_counts_alone() -> None:
 
 
 def test_rounds_count_both_thresholds_and_begin_anew() -> None:
-    busy, calm = {"web-1": load(**STARVED)}, {"web-1": load()}
+    busy, calm = {"web-1": STARVED}, {"web-1": load()}
     policy = BalancePolicy(detect=Detect(smoothing_s=0.0))
     memory = remembered(at_minute(0, busy), at_minute(1, busy), policy=policy)
     assert memory.rounds.tolist() == [2]
@@ -61,7 +61,7 @@ def test_rounds_count_both_thresholds_and_begin_anew() -> None:
 
 def test_a_missing_reading_is_no_reading() -> None:
     """The averages stay as they were, and the count of rounds begins anew: unknown is not starved."""
-    before = remembered(at_minute(0, {"web-1": load(**STARVED)}))
+    before = remembered(at_minute(0, {"web-1": STARVED}))
     after = remember(before, at_minute(1, {}), POLICY)
     assert after.steal[0] == before.steal[0]
     assert after.mean[0] == before.mean[0]
@@ -74,8 +74,8 @@ def test_not_a_number_is_no_reading() -> None:
 
 
 def test_a_server_that_appears_starts_without_a_past_and_others_keep_theirs() -> None:
-    one = at_minute(0, {"web-1": load(**STARVED)})
-    two = at_minute(1, {"db-1": load(), "web-1": load(**STARVED)}, ("db-1", "web-1"))
+    one = at_minute(0, {"web-1": STARVED})
+    two = at_minute(1, {"db-1": load(), "web-1": STARVED}, ("db-1", "web-1"))
     memory = remembered(one, two)
     assert memory.ids == ("db-1", "web-1")
     assert memory.rounds.tolist() == [0, 2]
@@ -83,8 +83,8 @@ def test_a_server_that_appears_starts_without_a_past_and_others_keep_theirs() ->
 
 
 def test_a_server_that_disappears_is_forgotten() -> None:
-    two = at_minute(0, {"db-1": load(), "web-1": load(**STARVED)}, ("db-1", "web-1"))
-    one = at_minute(1, {"web-1": load(**STARVED)})
+    two = at_minute(0, {"db-1": load(), "web-1": STARVED}, ("db-1", "web-1"))
+    one = at_minute(1, {"web-1": STARVED})
     memory = remembered(two, one)
     assert memory.ids == ("web-1",)
     assert memory.rounds.tolist() == [2]
@@ -109,7 +109,7 @@ def test_a_memory_of_other_servers_is_a_mistake() -> None:
 
 
 def test_help_is_needed_from_the_first_starved_round_on() -> None:
-    calm, busy = at_minute(0, {"web-1": load()}), at_minute(0, {"web-1": load(**STARVED)})
+    calm, busy = at_minute(0, {"web-1": load()}), at_minute(0, {"web-1": STARVED})
     assert not needs_help(remembered(calm), calm, POLICY)
     assert needs_help(remembered(busy), busy, POLICY)
 

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from watari.jobs.balance.detect import diagnose
-from watari.jobs.balance.memory import Memory
+from watari.jobs.balance.memory import Memory, readings_of
 from watari.jobs.balance.standing import Ban, standing
 from watari.jobs.balance.words import rule_reasons
 from watari.jobs.balance.world import World, build_world
@@ -46,7 +46,7 @@ def explain(
     snapshot: ComputeSnapshot, policy: BalancePolicy, made: Plan, server: ServerId, memory: Memory | None = None
 ) -> Explanation:
     """Explain one server of the snapshot that `made` was planned on. Raises KeyError for a server it does not hold."""
-    world = build_world(snapshot, policy)
+    world = build_world(snapshot, policy, readings_of(snapshot, memory))
     s = world.readings.ids.index(server) if server in snapshot.servers else -1
     if s < 0:
         raise KeyError(server)

@@ -41,6 +41,7 @@ class Memory:
     seen: Bools  # ever had a reading
     rounds: Ints  # consecutive rounds over both thresholds
     host_rounds: dict[str, int]  # consecutive rounds of a host with more demand than `detect.host_over`
+    readings: Readings  # of the last snapshot
     shape: DayShape | None = None
 
 
@@ -67,6 +68,7 @@ def remember(memory: Memory | None, snapshot: ComputeSnapshot, policy: BalancePo
         seen=old.seen | now.known,
         rounds=np.where(over, old.rounds + 1, 0),
         host_rounds=_host_rounds(old.host_rounds, snapshot, now, policy),
+        readings=now,
         shape=_shape(old.shape, snapshot.taken_at, np.where(now.known, now.demand, old.mean), policy),
     )
 
@@ -83,6 +85,18 @@ def needs_help(memory: Memory, snapshot: ComputeSnapshot, policy: BalancePolicy)
     where = np.fromiter((number[s.host] for s in snapshot.servers.values()), np.int64, len(memory.ids))
     cpus = np.array([h.cpus for h in snapshot.hosts.values()])
     return any((np.bincount(where, row, len(cpus)) > policy.look_ahead.over * cpus).any() for row in ahead)
+
+
+def readings_of(snapshot: ComputeSnapshot, memory: Memory | None) -> Readings | None:
+    """The readings that `remember` made of this very snapshot, so that they are not made twice.
+
+    Raises ValueError for a memory of another snapshot: a plan on it would mix two states of the cloud.
+    """
+    if memory is None:
+        return None
+    if memory.at != snapshot.taken_at or memory.ids != tuple(snapshot.servers):
+        raise ValueError("the memory belongs to another snapshot: call remember(memory, snapshot, policy) first")
+    return memory.readings
 
 
 def forecast_cores(memory: Memory | None, policy: BalancePolicy, at: datetime) -> Floats:
@@ -104,7 +118,7 @@ def forecast_cores(memory: Memory | None, policy: BalancePolicy, at: datetime) -
 def _start(now: Readings, snapshot: ComputeSnapshot) -> Memory:
     zeros = np.zeros(len(now.ids))
     never, rounds = zeros.astype(bool), zeros.astype(np.int64)
-    return Memory(now.ids, snapshot.taken_at, zeros, zeros, zeros, zeros, never, rounds, {})
+    return Memory(now.ids, snapshot.taken_at, zeros, zeros, zeros, zeros, never, rounds, {}, now)
 
 
 def _follow(memory: Memory, ids: tuple[ServerId, ...]) -> Memory:

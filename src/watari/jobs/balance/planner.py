@@ -10,7 +10,7 @@ from watari.jobs.balance.destinations import Weighed, open_destinations
 from watari.jobs.balance.detect import diagnose
 from watari.jobs.balance.draft import Draft, Move
 from watari.jobs.balance.ledger import open_ledger, relieved
-from watari.jobs.balance.memory import Memory
+from watari.jobs.balance.memory import Memory, readings_of
 from watari.jobs.balance.published import publish
 from watari.jobs.balance.standing import standing
 from watari.jobs.balance.victims import choose
@@ -34,7 +34,7 @@ def plan(snapshot: ComputeSnapshot, policy: BalancePolicy, memory: Memory | None
 
 def draft_plan(snapshot: ComputeSnapshot, policy: BalancePolicy, memory: Memory | None = None) -> Draft:
     """The decisions of a plan, before they are put into words."""
-    world = build_world(snapshot, policy)
+    world = build_world(snapshot, policy, readings_of(snapshot, memory))
     found = diagnose(world, policy, memory)
     ledger, stand = open_ledger(world, policy, found), standing(world, policy)
     draft = Draft(world, policy, found, stand, ledger, open_destinations(world, policy, found, ledger, stand))

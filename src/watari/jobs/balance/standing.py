@@ -1,7 +1,7 @@
 """Which servers may be moved at all, and the sentence for those that may not."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -52,17 +52,13 @@ class Standing:
     def findings(self) -> tuple[Finding, ...]:
         """Servers that the cycle breaker holds."""
         calm = self.policy.calm
-        out = []
-        for id_, moves in self.moves.items():
-            n = self._recent(moves)
-            if n >= calm.cycle_moves:
-                text = (
-                    f"moved {n} times in {format_duration(calm.cycle_window_s)} (limit {calm.cycle_moves}); left alone"
-                )
-                out.append(
-                    Finding(id_, "cycle", text, "warning", "Look at its load: moving does not help it. Resize it.")
-                )
-        return tuple(out)
+        since = self._now() - timedelta(seconds=calm.cycle_window_s)
+        counts = Counter(m.server for m in self.world.snapshot.past if m.done and m.ended > since)
+        text = "moved {} times in " + f"{format_duration(calm.cycle_window_s)} (limit {calm.cycle_moves}); left alone"
+        cure = "Look at its load: moving does not help it. Resize it."
+        return tuple(
+            Finding(id_, "cycle", text.format(n), "warning", cure) for id_, n in counts.items() if n >= calm.cycle_moves
+        )
 
     def _now(self) -> datetime:
         return self.world.snapshot.taken_at
