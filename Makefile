@@ -29,7 +29,7 @@ lint: $(STAMP) ## ruff, mypy --strict, import contracts
 
 test: lint ## lint, then unit, scenario, property and contract tests
 	@echo "== pytest"
-	@$(BIN)/python -m pytest -q -n 2 $(ARGS)
+	@CI=1 $(BIN)/python -m pytest -q -n 2 $(ARGS)
 
 bench: $(STAMP) ## Watari, Watcher and hbal on the same cluster, then Watari alone up to 10,000 hosts
 	@echo "== benchmark"

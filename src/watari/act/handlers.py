@@ -1,7 +1,7 @@
 """How each verb is asked for, watched, found again and undone. The same handlers serve every executor."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol, TypeVar
 
 from watari.errors import Refused
@@ -33,6 +33,7 @@ class Failed:
     text: str
 
 
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 Outcome = Progress | Done | Failed
 S = TypeVar("S", contravariant=True)
 
@@ -78,7 +79,14 @@ class LiveMigration:
         return None
 
     def start(self, step: LiveMigrate) -> str:
-        return self.compute.start_live_migration(step.server, step.target, step.bandwidth_mib_s)
+        """A refusal because the very same move is under way already (an earlier run asked for it) adopts that one."""
+        try:
+            return self.compute.start_live_migration(step.server, step.target, step.bandwidth_mib_s)
+        except Refused:
+            found = self.compute.find_migration(step.server, step.target, LONG_AGO)
+            if found is None or found.over:
+                raise
+            return found.id
 
     def poll(self, step: LiveMigrate, handle: str) -> Outcome:
         migration = self.compute.migration(MigrationId(handle))

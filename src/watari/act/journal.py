@@ -19,7 +19,8 @@ class StepRecord:
     step: Step
     state: State = "pending"
     handle: str | None = None
-    attempts: int = 0
+    attempts: int = 0  # requests
+    setbacks: int = 0  # calls in a row that the cloud did not answer
     asked_at: datetime | None = None
     ended_at: datetime | None = None
     not_before: datetime | None = None  # after a transient failure

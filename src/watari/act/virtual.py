@@ -79,6 +79,8 @@ class VirtualExecutor:
             self._later(current, str(e), now)
         except Permanent as e:
             current.state, current.note, current.ended_at = "failed", str(e), now
+        else:
+            current.setbacks = 0
         if (current.state, current.note) != before:
             self._write(run, record, current)
         self._conclude(run, record, now)
@@ -139,14 +141,18 @@ class VirtualExecutor:
                     r.note = f"no progress for {STALL_S / 60:.0f} min: stopped; the server stays on {r.step.source}"
 
     def _later(self, r: StepRecord, why: str, now: datetime) -> None:
-        """Nothing changed: ask again later, and give up in the end if nothing was ever asked for."""
-        r.attempts += r.state != "intended"  # `_ask` has counted the call that failed
-        wait = BACKOFF_S[min(max(r.attempts, 1), len(BACKOFF_S)) - 1]
+        """Nothing changed, or nobody knows: ask again later, less and less often.
+
+        Given up is only what was certainly not begun. A move under way is watched for as long as it takes.
+        """
+        r.setbacks += 1
+        wait = BACKOFF_S[min(r.setbacks, len(BACKOFF_S)) - 1]
         r.not_before, r.note = now + timedelta(seconds=wait), why
-        if r.state == "pending" and r.attempts > len(BACKOFF_S):
-            r.state, r.ended_at, r.note = "skipped", now, f"gave up after {r.attempts} tries: {why}"
-        elif r.state == "intended" and r.attempts > len(BACKOFF_S):
-            r.state, r.ended_at, r.note = "failed", now, f"gave up after {r.attempts} tries: {why}"
+        if r.setbacks > len(BACKOFF_S) and r.state in ("pending", "intended"):
+            r.state, r.ended_at = ("skipped" if r.asked_at is None else "failed"), now
+            r.note = f"gave up after {r.setbacks} tries: {why}"
+            if r.asked_at is not None:
+                r.note += "; look whether the cloud moves it all the same"
 
     def _conclude(self, run: Run, record: OperationRecord, now: datetime) -> None:
         """The state of the whole follows from its steps; a failed saga undoes what came before, in reverse."""

@@ -98,8 +98,7 @@ def apply_plan(
     `watch` is called after every tick; once `stopping` answers True, what is under way is finished and nothing started.
     Raises Stale when the plan has expired or belongs to another policy.
     """
-    cloud = open_cloud(_cloud_of(plan, cloud_name))
-    _check_fresh(plan, policy, cloud)
+    cloud = check_fresh(plan, policy, cloud_name)
     before = cloud.snapshot()
     journal = JournalFile(state_dir() / "journal" / f"{plan.id}.jsonl")
     started = cloud.clock.now()
@@ -147,7 +146,9 @@ def _cloud_of(plan: Plan, named: str | None) -> str:
     return plan.cloud
 
 
-def _check_fresh(plan: Plan, policy: BalancePolicy, cloud: Cloud) -> None:
+def check_fresh(plan: Plan, policy: BalancePolicy, cloud_name: str | None = None) -> Cloud:
+    """The cloud that the plan is for. Raises Stale when the plan has expired or belongs to another policy."""
+    cloud = open_cloud(_cloud_of(plan, cloud_name))
     now = cloud.clock.now()
     if now > plan.expires_at:
         raise Stale(
@@ -158,6 +159,7 @@ def _check_fresh(plan: Plan, policy: BalancePolicy, cloud: Cloud) -> None:
             f"the plan was made under another policy ({plan.policy_digest or 'none'}, this is {policy.digest}): "
             "plan again, or apply with the policy that it was made with"
         )
+    return cloud
 
 
 def _row(entry: Entry) -> dict[str, str]:

@@ -1,8 +1,10 @@
 """What-if: live through recorded days under a policy, beside doing nothing."""
 
+import dataclasses
 import multiprocessing
 import os
 import signal
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ from watari.drivers.sim.cloud import SimCloud
 from watari.drivers.sim.demand import TraceDemand
 from watari.drivers.sim.faults import Faults
 from watari.drivers.sim.series import Trace
-from watari.policy.balance import BalancePolicy
+from watari.policy.balance import BalancePolicy, Detect
 
 if TYPE_CHECKING:
     from multiprocessing.sharedctypes import SynchronizedArray
@@ -60,6 +62,8 @@ class Result:
     went_back: int
     longest_minutes: float
     longest_minutes_nothing: float
+    cpu_s: float = 0.0  # what the run itself took
+    wall_s: float = 0.0
 
     @property
     def starved_share(self) -> float:
@@ -71,19 +75,25 @@ def replay(
     trace: Trace,
     policy: BalancePolicy,
     setting: Setting,
+    judge: Detect | None = None,
     faults: Faults | None = None,
     progress: Callable[[float], None] = lambda share: None,
 ) -> Result:
-    """Run the whole trace in virtual time: rounds of the balancer, moves with their real durations and limits."""
+    """Run the whole trace in virtual time: rounds of the balancer, moves with their real durations and limits.
+
+    `judge` says from when on a server counts as starved; the policy's own thresholds unless given.
+    """
+    cpu, wall = time.process_time(), time.monotonic()
     spec = replay_cluster(setting.servers, setting.hosts, setting.seed, local_disk=setting.local_disk)
     demand = TraceDemand(trace.fractions, trace.interval_s, spec.vcpus, setting.scale)
     cloud = SimCloud(spec, demand, EPOCH, step_s=STEP_S, faults=faults)
     journal: list[Entry] = []
     runner = balancer(cloud, cloud, cloud, policy, journal)
-    score = Score.start(cloud, policy.detect)
+    score = Score.start(cloud, judge or policy.detect)
     total_s = trace.fractions.shape[1] * trace.interval_s
     live(cloud, runner, score, total_s, setting.round_s, progress)
-    return summarise(policy, cloud, runner, score)
+    result = summarise(policy, cloud, runner, score)
+    return dataclasses.replace(result, cpu_s=time.process_time() - cpu, wall_s=time.monotonic() - wall)
 
 
 def replay_all(
@@ -92,14 +102,20 @@ def replay_all(
     setting: Setting,
     progress: Callable[[float], None] = lambda share: None,
 ) -> list[Result]:
-    """One result per policy, in order; side by side on as many processors as there are, with the same numbers."""
+    """One result per policy, in order; side by side on as many processors as there are, with the same numbers.
+
+    All are judged by the thresholds of the first, so that they can be compared.
+    """
+    judge = policies[0].detect
     workers = min(len(policies), os.cpu_count() or 1)
     if workers < 2:
-        return [replay(trace, p, setting, progress=_part(progress, i, len(policies))) for i, p in enumerate(policies)]
+        return [
+            replay(trace, p, setting, judge, progress=_part(progress, i, len(policies))) for i, p in enumerate(policies)
+        ]
     context = multiprocessing.get_context("spawn")
     shares = context.Array("d", len(policies))
     with ProcessPoolExecutor(workers, context, _share_progress, (shares,)) as pool:
-        futures = [pool.submit(_replay_one, i, trace, p, setting) for i, p in enumerate(policies)]
+        futures = [pool.submit(_replay_one, i, trace, p, setting, judge) for i, p in enumerate(policies)]
         while wait(futures, timeout=0.2).not_done:
             progress(sum(shares[i] for i in range(len(policies))) / len(policies))
         progress(1.0)
@@ -119,12 +135,12 @@ def _share_progress(shares: "SynchronizedArray[float]") -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business; it ends the pool
 
 
-def _replay_one(i: int, trace: Trace, policy: BalancePolicy, setting: Setting) -> Result:
+def _replay_one(i: int, trace: Trace, policy: BalancePolicy, setting: Setting, judge: Detect) -> Result:
     def report(share: float) -> None:
         if _shares is not None:
             _shares[i] = share
 
-    return replay(trace, policy, setting, progress=report)
+    return replay(trace, policy, setting, judge, progress=report)
 
 
 def live(

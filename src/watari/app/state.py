@@ -19,7 +19,12 @@ def state_dir() -> Path:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """All or nothing, also when the disk is full: a temporary file beside it, fsync, rename."""
+    """All or nothing, also when the disk is full: a temporary file beside it, fsync, rename.
+
+    Raises BadInput for what is there and is not a file (a device, a folder): it must not be replaced.
+    """
+    if path.exists() and not path.is_file():
+        raise BadInput(f"{path} is not a regular file; name another")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:

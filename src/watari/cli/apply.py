@@ -49,7 +49,7 @@ class Apply(WatariCommand):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
-        from watari.app.plans import load_plan
+        from watari.app.plans import check_fresh, load_plan
         from watari.policy.load import load_policy
 
         policy = load_policy(parsed_args.policy)
@@ -61,6 +61,7 @@ class Apply(WatariCommand):
             summary.write(headline(plan))
         if not plan.operations:
             return DONE
+        check_fresh(plan, policy, parsed_args.cloud)
         if not parsed_args.yes and not self._agreed(plan):
             self.hint("nothing was done")
             return INTERRUPTED

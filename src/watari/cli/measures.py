@@ -11,22 +11,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """A policy's result and what computing it took, in seconds of CPU and of the clock on the wall."""
-
-    result: "Result"
-    cpu_s: float
-    wall_s: float
-
-
-@dataclass(frozen=True, slots=True)
 class Measure:
     """One row: `of` is a policy's number, `nothing` that of the twin in which nothing is moved (None: has none)."""
 
     name: str
     meaning: str
-    of: Callable[[Measured], float]
-    nothing: Callable[[Measured], float] | None = None
+    of: "Callable[[Result], float]"
+    nothing: "Callable[[Result], float] | None" = None
     digits: int = 0
 
 
@@ -34,56 +25,56 @@ MEASURES: tuple[Measure, ...] = (
     Measure(
         "starved server-minutes",
         "time with steal AND load over the thresholds, summed over all servers",
-        lambda m: m.result.starved_minutes,
-        lambda m: m.result.starved_minutes_nothing,
+        lambda m: m.starved_minutes,
+        lambda m: m.starved_minutes_nothing,
     ),
     Measure(
         "starved, % of do nothing",
         "the same, as a share of what is starved when nothing is moved",
-        lambda m: 100 * m.result.starved_share,
-        lambda m: 100.0 if m.result.starved_minutes_nothing else 0.0,
+        lambda m: 100 * m.starved_share,
+        lambda m: 100.0 if m.starved_minutes_nothing else 0.0,
         1,
     ),
     Measure(
         "server-minutes over steal limit",
         "time with steal over the threshold, whatever the load",
-        lambda m: m.result.over_steal_minutes,
-        lambda m: m.result.over_steal_minutes_nothing,
+        lambda m: m.over_steal_minutes,
+        lambda m: m.over_steal_minutes_nothing,
     ),
     Measure(
         "steal-seconds",
         "CPU time that was asked for and not given, in core-seconds",
-        lambda m: m.result.stolen_core_s,
-        lambda m: m.result.stolen_core_s_nothing,
+        lambda m: m.stolen_core_s,
+        lambda m: m.stolen_core_s_nothing,
     ),
     Measure(
         "unavoidable steal-seconds",
         "what no placement could have given: a zone asked for more than its hosts have",
-        lambda m: m.result.unavoidable_core_s,
-        lambda m: m.result.unavoidable_core_s,
+        lambda m: m.unavoidable_core_s,
+        lambda m: m.unavoidable_core_s,
     ),
     Measure(
         "avoided, % of avoidable",
         "share of the avoidable steal-seconds that the policy avoided",
-        lambda m: 100 * m.result.avoided,
+        lambda m: 100 * m.avoided,
         lambda m: 0.0,
         1,
     ),
-    Measure("moves", "live migrations that arrived", lambda m: m.result.moves, lambda m: 0.0),
-    Measure("failed moves", "live migrations that failed or were stopped", lambda m: m.result.failed, lambda m: 0.0),
-    Measure("GiB memory moved", "memory of the servers that moved", lambda m: m.result.memory_gib, lambda m: 0.0),
-    Measure("GiB disk moved", "local disk of the servers that moved", lambda m: m.result.disk_gib, lambda m: 0.0),
+    Measure("moves", "live migrations that arrived", lambda m: m.moves, lambda m: 0.0),
+    Measure("failed moves", "live migrations that failed or were stopped", lambda m: m.failed, lambda m: 0.0),
+    Measure("GiB memory moved", "memory of the servers that moved", lambda m: m.memory_gib, lambda m: 0.0),
+    Measure("GiB disk moved", "local disk of the servers that moved", lambda m: m.disk_gib, lambda m: 0.0),
     Measure(
         "moves back within a day",
         "moves to a host that the server had left less than a day before",
-        lambda m: m.result.went_back,
+        lambda m: m.went_back,
         lambda m: 0.0,
     ),
     Measure(
         "longest starvation, minutes",
         "the longest time that any one server was starved without a break",
-        lambda m: m.result.longest_minutes,
-        lambda m: m.result.longest_minutes_nothing,
+        lambda m: m.longest_minutes,
+        lambda m: m.longest_minutes_nothing,
     ),
     Measure("CPU seconds", "that computing this column took", lambda m: m.cpu_s, None, 1),
     Measure("wall seconds", "the same, by the clock on the wall", lambda m: m.wall_s, None, 1),
@@ -102,7 +93,7 @@ class Number(FormattableColumn[float | None]):
         return self.text
 
 
-def cells(results: Sequence[Measured]) -> list[tuple[str | Number, ...]]:
+def cells(results: "Sequence[Result]") -> list[tuple[str | Number, ...]]:
     """A row per measure: its name, doing nothing, then every policy."""
     columns = [[Number(m.nothing(results[0]) if m.nothing else None, m.digits) for m in MEASURES]]
     columns += [[Number(m.of(result), m.digits) for m in MEASURES] for result in results]

@@ -1,7 +1,6 @@
 """`watari replay`: what policies would have done with recorded days, side by side."""
 
 import argparse
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
@@ -9,7 +8,7 @@ from itertools import count as number
 from typing import TYPE_CHECKING, Any
 
 from watari.cli.base import WatariLister
-from watari.cli.measures import MEASURES, Measured, cells, described
+from watari.cli.measures import MEASURES, cells, described
 from watari.plan.text import format_duration
 from watari.policy.units import seconds, show_share
 
@@ -74,7 +73,7 @@ class Replay(WatariLister):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
-        from watari.app.replay import Setting
+        from watari.app.replay import Setting, replay_all
         from watari.app.traces import open_trace
 
         policies = policies_of(parsed_args)
@@ -91,15 +90,13 @@ class Replay(WatariLister):
         )
         for finding in findings(parsed_args.trace, trace, policies):
             self.stderr.write(f"finding {finding}\n")
-        results = []
-        for name, policy in policies.items():
-            with self._progress(name) as progress:
-                results.append(measured(trace, policy, setting, progress))
+        with self._progress() as progress:
+            results = replay_all(trace, list(policies.values()), setting, progress)
         self.hint(setup(trace, setting))
         return columns, cells(results)
 
     @contextmanager
-    def _progress(self, name: str) -> Iterator[Callable[[float], None]]:
+    def _progress(self) -> Iterator[Callable[[float], None]]:
         """A bar on standard error, if that is a terminal."""
         if self.quiet or not self.stderr.isatty():
             yield lambda share: None
@@ -108,7 +105,7 @@ class Replay(WatariLister):
         from rich.progress import Progress
 
         with Progress(console=Console(file=self.stderr), transient=True) as bars:
-            task = bars.add_task(f"replay {name}", total=1.0)
+            task = bars.add_task("replay", total=1.0)
             yield lambda share: bars.update(task, completed=share)
 
 
@@ -128,17 +125,6 @@ def policies_of(parsed_args: argparse.Namespace) -> dict[str, "BalancePolicy"]:
     return policies
 
 
-def measured(
-    trace: "Trace", policy: "BalancePolicy", setting: Any, progress: Callable[[float], None] = lambda share: None
-) -> Measured:
-    """One policy's numbers, and what it took to compute them."""
-    from watari.app.replay import replay
-
-    cpu, wall = time.process_time(), time.perf_counter()
-    result = replay(trace, policy, setting, progress=progress)
-    return Measured(result, time.process_time() - cpu, time.perf_counter() - wall)
-
-
 def findings(path: str, trace: "Trace", policies: dict[str, "BalancePolicy"]) -> Iterator[str]:
     """What a person should know before believing the numbers."""
     if trace.holes:
@@ -149,12 +135,10 @@ def findings(path: str, trace: "Trace", policies: dict[str, "BalancePolicy"]) ->
         )
     limits = {name: (p.detect.steal, p.detect.load_per_vcpu) for name, p in policies.items()}
     if len(set(limits.values())) > 1:
-        each = ", ".join(
-            f"{name}: steal {show_share(steal)} and load {load:g}" for name, (steal, load) in limits.items()
-        )
+        judge, (steal, load) = next(iter(limits.items()))
         yield (
-            f"the policies call different servers starved ({each}); their starved minutes are counted by their own "
-            f"thresholds, and `{NOTHING}` by those of the first: compare the steal-seconds"
+            f"the policies call different servers starved; all are judged by {judge}: "
+            f"steal {show_share(steal)} and load {load:g}"
         )
 
 

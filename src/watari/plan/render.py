@@ -8,6 +8,7 @@ from watari.plan.plan import Forecast, Operation, OperationId, Plan
 from watari.plan.text import count, format_duration, gib, listed, percent, printable
 
 RELIEVED = "relieved"  # the code of a refusal that is none: the server gets better by another one's move
+WAITING = ("hold", "moving", "easing")  # refusals that end by themselves
 COLUMNS = ("#", "server", "from", "to", "GiB", "seconds", "wave", "steal", "why")
 _SHOWN = 20
 _NAMES = 5
@@ -94,7 +95,9 @@ def _nothing(plan: Plan) -> str:
     refused = sum(refusal.code != RELIEVED for refusal in plan.refusals)
     starved = plan.forecast.starved_before
     if starved:
-        return f"nothing to do now, {count(starved, 'server')} starved and none can be helped"
+        waiting = sum(refusal.code in WAITING for refusal in plan.refusals)
+        rest = f"{starved - waiting} cannot be helped" if starved > waiting else "judged again next round"
+        return f"nothing to do now, {count(starved, 'server')} starved: {rest}"
     if refused:
         return f"nothing to do now, {refused} refused"
     return "nothing to do, no server is starved"

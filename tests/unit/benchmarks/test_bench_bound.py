@@ -2,10 +2,11 @@
 
 from itertools import combinations
 
-from benchmarks.bound import fewest_departures, fewest_moves
-from benchmarks.cluster import BenchHost, BenchServer, Cluster
 from hypothesis import given
 from hypothesis import strategies as st
+
+from benchmarks.bound import fewest_departures, fewest_moves
+from benchmarks.cluster import BenchHost, BenchServer, Cluster
 
 
 def test_nothing_has_to_leave_a_host_at_its_capacity() -> None:

@@ -6,10 +6,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+
 from benchmarks import loads
 from benchmarks.cluster import HOST_CPUS, HOST_MEMORY_MIB, MAX_VCPUS_PER_CPU, ZONES, generate, write_json
 from benchmarks.loads import Loads
-
 from watari.errors import BadInput
 
 FLAT = Loads((10, 20, 30, 40), "four samples", synthetic=True)

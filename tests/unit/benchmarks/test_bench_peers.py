@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
+
 from benchmarks.cluster import BenchHost, BenchServer, Cluster
 from benchmarks.peers.hbal_text import read_placement, write_cluster
 from benchmarks.peers.openstack_watcher import last_line
 from benchmarks.results import HBAL, WATARI, WATCHER, Outcome, Results, Round, ratio, verdicts
 from benchmarks.score import Score, score
 from benchmarks.watari_run import snapshot_of
-
 from watari.model.compute import ServerId
 
 CLUSTER = Cluster(

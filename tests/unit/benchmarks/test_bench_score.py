@@ -1,6 +1,7 @@
 """The neutral judge: every count on clusters small enough to check by hand."""
 
 import pytest
+
 from benchmarks.cluster import BenchHost, BenchServer, Cluster
 from benchmarks.score import score
 

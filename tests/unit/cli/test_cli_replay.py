@@ -67,7 +67,9 @@ def test_other_thresholds_and_holes_are_findings(run: Run, trace: str) -> None:
         "finding day.csv: 1 of 36 samples are missing; each was filled with the value before it "
         "(holes of more than three samples are refused)"
     )
-    assert thresholds.startswith("finding the policies call different servers starved (cautious: steal 10 %")
+    assert thresholds.startswith(
+        "finding the policies call different servers starved; all are judged by cautious: steal 10 %"
+    )
 
 
 @pytest.mark.parametrize(

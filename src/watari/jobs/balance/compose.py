@@ -14,7 +14,9 @@ from watari.model.reasons import Finding, Reason
 from watari.plan.estimate import estimate_move
 from watari.plan.plan import Operation, OperationId, Plan
 from watari.plan.steps import LiveMigrate
+from watari.plan.text import listed
 from watari.plan.waves import Slot, move_slots, waves_from
+from watari.policy.balance import Budgets
 
 JOB = "balance"
 
@@ -57,9 +59,23 @@ def in_order(draft: Draft) -> list[Move]:
 def slots_of(draft: Draft, s: int, source: str, target: str) -> tuple[Slot, ...]:
     """The concurrency budgets that moving server `s` takes a place of."""
     b = draft.policy.budgets
-    limits = {"total": b.total, "out": b.per_host_out, "in": b.per_host_in, "zone": b.per_zone, "role": b.per_role}
+    link = at_once_per_link(b)
+    limits = {
+        "total": b.total,
+        "out": min(b.per_host_out, link),
+        "in": min(b.per_host_in, link),
+        "zone": b.per_zone,
+        "role": b.per_role,
+    }
     zone = draft.world.zone_names[int(draft.world.zone_of[draft.world.host_of[s]])]
     return move_slots(source, target, zone, draft.standing.role(s), limits)
+
+
+def at_once_per_link(budgets: Budgets) -> int:
+    """Moves that fit on one link's budget: without a limit per move the first takes all of it."""
+    if budgets.link_mib_s is None:
+        return max(budgets.per_host_out, budgets.per_host_in)
+    return max(1, int(budgets.link_mib_s // (budgets.move_mib_s or budgets.link_mib_s)))
 
 
 def _operations(draft: Draft, seen: Outlook) -> tuple[Operation, ...]:
@@ -131,4 +147,22 @@ def _findings(draft: Draft) -> tuple[Finding, ...]:
                 f"its servers ask for {need:.1f} cores, its hosts have {have:.1f}: some stay starved wherever they are"
             )
             out.append(Finding(world.zone_names[z], "zone-full", text, "error", "Add hosts to the zone."))
+    return (*out, *_still_over(draft))
+
+
+def _still_over(draft: Draft) -> tuple[Finding, ...]:
+    """Hot hosts that the plan leaves over their capacity although nobody starves there: no refusal speaks of them."""
+    world, found = draft.world, draft.found
+    need = draft.ledger.levels.max(axis=0)
+    starving = np.bincount(world.host_of, found.starved, len(world.hosts)) > 0
+    out = []
+    for h in np.flatnonzero(found.hot & ~starving & (need > world.cpus * (1 + 1e-9))).tolist():
+        here = [s for s in world.on(h).tolist() if s in draft.bans or s in draft.nowhere]
+        text = f"is asked for {need[h]:.1f} of {world.cpus[h]:.1f} cores and cannot be relieved"
+        if here:
+            names = listed(tuple(world.servers[s].name for s in here), 3)
+            why = draft.nowhere[here[0]][0] if here[0] in draft.nowhere else draft.bans[here[0]].why
+            text += f": {names} cannot leave ({why})"
+        cure = "Nobody starves there yet. Add a host to the zone, or free one."
+        out.append(Finding(world.hosts[h].name, "still-over", text, "warning", cure))
     return tuple(out)

@@ -1,6 +1,7 @@
 """Rank the hosts that may receive a server: same zone, room, fewest of its role, least steal after the move."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import numpy as np
 
@@ -8,9 +9,10 @@ from watari.jobs.balance.detect import Diagnosis
 from watari.jobs.balance.ledger import Ledger
 from watari.jobs.balance.standing import Standing
 from watari.jobs.balance.words import Miss, chosen_why, lost_why, no_destination, room_text
-from watari.jobs.balance.world import Bools, Floats, Ints, World
+from watari.jobs.balance.world import SETTLE_S, Bools, Floats, Ints, World
 from watari.model.compute import HostName
 from watari.model.reasons import Candidate
+from watari.plan.text import percent
 from watari.policy.balance import BalancePolicy
 
 Rules = list[tuple[str, Bools]]  # rule code -> hosts of the zone that it rules out, in the order they are told
@@ -108,6 +110,21 @@ class Destinations:
         near = self._nearest(s, zone, rules, need, same)
         return (*no_destination(misses, self.world.hosts[zone.start].zone), near)
 
+    def why_closed(self, h: int) -> str:
+        """Why host `h` receives nothing at all; empty if it may receive."""
+        host, steal, limit = self.world.hosts[h], float(self.worst_steal[h]), self.policy.destination.max_steal
+        if host.state != "up":
+            return f"is {host.state}" + (f": {host.state_note}" if host.state_note else "")
+        if self.world.cpus[h] <= 0:
+            return "has no CPU"
+        if self.found.hot[h]:
+            return "has to be relieved itself"
+        if self.found.blind[h]:
+            return "has servers that send no data"
+        if steal > limit:
+            return f"steal {percent(steal)} there, limit {percent(limit)}"
+        return "excluded by the policy" if self.standing.host_excluded(host.name) else ""
+
     def rules(self, s: int, zone: slice, need: Floats, same_role: Ints) -> Rules:
         """Every rule with the hosts of the zone that fail it; the order is the order of telling."""
         world, ledger, policy = self.world, self.ledger, self.policy.destination
@@ -148,7 +165,8 @@ class Destinations:
             best = int(hit[np.argmin(best_by.get(code, cpu)[hit])])
             h = zone.start + best
             server = world.servers[s]
-            text = room_text(code, server, ledger.memory_free[h], ledger.disk_free[h], cpu[best], self.policy)
+            free = ledger.memory_free[h], ledger.disk_free[h]
+            text = room_text(code, server, *free, cpu[best], self.why_closed(h), self.policy)
             misses.append(Miss(code, len(hit), world.hosts[h].name, text))
         return misses
 
@@ -164,7 +182,8 @@ class Destinations:
                 continue
             h, code = zone.start + i, next(code for code, f in rules if f[i])
             free = self.ledger.memory_free[h], self.ledger.disk_free[h]
-            why = room_text(code, self.world.servers[s], *free, need[i] / self.floor_cpus[h], self.policy)
+            cpu = need[i] / self.floor_cpus[h]
+            why = room_text(code, self.world.servers[s], *free, cpu, self.why_closed(h), self.policy)
             out.append(self._candidate(weighed, i, why))
         return tuple(out)
 
@@ -198,9 +217,19 @@ def open_destinations(
 ) -> Destinations:
     """Which hosts may receive at all: up, measured, with capacity, without steal, neither hot nor excluded."""
     worst = np.zeros(len(world.hosts))
-    np.maximum.at(worst, world.host_of, found.steal)
+    stayed = ~_just_arrived(world)
+    np.maximum.at(worst, world.host_of[stayed], found.steal[stayed])
     receives = world.up & (world.cpus > 0) & ~found.blind & ~found.hot & (worst <= policy.destination.max_steal)
     if policy.exclude.hosts:
         receives &= np.fromiter((not standing.host_excluded(h.name) for h in world.hosts), bool, len(world.hosts))
     floors = np.maximum(world.cpus, 1e-9), np.maximum(world.memory_mib, 1).astype(float)
     return Destinations(world, policy, found, ledger, standing, worst, *floors, receives)
+
+
+def _just_arrived(world: World) -> Bools:
+    """Servers whose readings still tell of the host that they came from."""
+    since = world.snapshot.taken_at - timedelta(seconds=SETTLE_S)
+    arrived = {m.server for m in world.snapshot.past if m.done and m.ended > since}
+    if not arrived:
+        return np.zeros(len(world.servers), bool)
+    return np.fromiter((id_ in arrived for id_ in world.readings.ids), bool, len(world.servers))

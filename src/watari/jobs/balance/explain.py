@@ -46,7 +46,7 @@ def explain(
     snapshot: ComputeSnapshot, policy: BalancePolicy, made: Plan, server: ServerId, memory: Memory | None = None
 ) -> Explanation:
     """Explain one server of the snapshot that `made` was planned on. Raises KeyError for a server it does not hold."""
-    world = build_world(snapshot, policy, readings_of(snapshot, memory))
+    world = build_world(snapshot, policy, readings_of(snapshot, memory), memory.throttled_rounds if memory else None)
     s = world.readings.ids.index(server) if server in snapshot.servers else -1
     if s < 0:
         raise KeyError(server)

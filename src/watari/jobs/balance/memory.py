@@ -10,7 +10,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from watari.jobs.balance.world import Bools, Floats, Ints, Readings, read_loads
+from watari.jobs.balance.world import Bools, Floats, Ints, Readings, read_loads, settled, throttled
 from watari.model.compute import ComputeSnapshot, ServerId
 from watari.policy.balance import BalancePolicy
 
@@ -41,6 +41,7 @@ class Memory:
     seen: Bools  # ever had a reading
     rounds: Ints  # consecutive rounds over both thresholds
     host_rounds: dict[str, int]  # consecutive rounds of a host with more demand than `detect.host_over`
+    throttled_rounds: dict[str, int]  # consecutive rounds of a host that gave less than its threads
     readings: Readings  # of the last snapshot
     shape: DayShape | None = None
 
@@ -57,6 +58,7 @@ def remember(memory: Memory | None, snapshot: ComputeSnapshot, policy: BalancePo
     error = now.demand - old.mean
     guess = (FIRST_GUESS * now.demand) ** 2
     variance = np.where(again, (1 - slow) * (old.variance + slow * error**2), np.where(first, guess, old.variance))
+    over_hosts, slow_hosts = _host_states(snapshot, now, policy)
     over = now.known & (steal >= policy.detect.steal) & (load >= policy.detect.load_per_vcpu)
     return Memory(
         ids=now.ids,
@@ -67,7 +69,8 @@ def remember(memory: Memory | None, snapshot: ComputeSnapshot, policy: BalancePo
         variance=variance,
         seen=old.seen | now.known,
         rounds=np.where(over, old.rounds + 1, 0),
-        host_rounds=_host_rounds(old.host_rounds, snapshot, now, policy),
+        host_rounds=_host_rounds(old.host_rounds, over_hosts, snapshot),
+        throttled_rounds=_host_rounds(old.throttled_rounds, slow_hosts, snapshot),
         readings=now,
         shape=_shape(old.shape, snapshot.taken_at, np.where(now.known, now.demand, old.mean), policy),
     )
@@ -118,7 +121,7 @@ def forecast_cores(memory: Memory | None, policy: BalancePolicy, at: datetime) -
 def _start(now: Readings, snapshot: ComputeSnapshot) -> Memory:
     zeros = np.zeros(len(now.ids))
     never, rounds = zeros.astype(bool), zeros.astype(np.int64)
-    return Memory(now.ids, snapshot.taken_at, zeros, zeros, zeros, zeros, never, rounds, {}, now)
+    return Memory(now.ids, snapshot.taken_at, zeros, zeros, zeros, zeros, never, rounds, {}, {}, now)
 
 
 def _follow(memory: Memory, ids: tuple[ServerId, ...]) -> Memory:
@@ -158,20 +161,25 @@ def _smooth(old: Floats, new: Floats, first: Bools, again: Bools, weight: float)
     return np.where(again, old + weight * (new - old), np.where(first, new, old))
 
 
-def _host_rounds(
-    old: dict[str, int], snapshot: ComputeSnapshot, now: Readings, policy: BalancePolicy
-) -> dict[str, int]:
+def _host_states(snapshot: ComputeSnapshot, now: Readings, policy: BalancePolicy) -> tuple[Bools, Bools]:
+    """Hosts with more demand than `detect.host_over` of their threads, and hosts that gave less than their threads."""
+    hosts = tuple(snapshot.hosts.values())
+    number = {host.name: i for i, host in enumerate(hosts)}
+    servers = snapshot.servers.values()
+    where = np.fromiter((number[s.host] for s in servers), np.int64, len(now.ids))
+    vcpus = np.fromiter((s.vcpus for s in servers), np.float64, len(now.ids))
+    cpus = np.array([h.cpus for h in hosts], np.float64)
+    slow, _ = throttled(cpus, where, vcpus, now, settled(snapshot, hosts))
     limit = policy.detect.host_over
     if limit is None:
-        return {}
-    number = {name: i for i, name in enumerate(snapshot.hosts)}
-    where = np.fromiter((number[s.host] for s in snapshot.servers.values()), np.int64, len(now.ids))
-    demand = np.bincount(where, now.demand, len(number))
-    return {
-        host.name: old.get(host.name, 0) + 1
-        for host, cores in zip(snapshot.hosts.values(), demand.tolist(), strict=True)
-        if cores > limit * host.cpus
-    }
+        return np.zeros(len(hosts), bool), slow
+    return np.bincount(where, now.demand, len(hosts)) > limit * cpus, slow
+
+
+def _host_rounds(old: dict[str, int], holds: Bools, snapshot: ComputeSnapshot) -> dict[str, int]:
+    """Count one more round for the hosts of which it holds; the others start anew."""
+    names = tuple(snapshot.hosts)
+    return {names[h]: old.get(names[h], 0) + 1 for h in np.flatnonzero(holds).tolist()}
 
 
 def _slot(at: datetime, policy: BalancePolicy) -> int:

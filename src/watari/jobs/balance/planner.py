@@ -34,7 +34,7 @@ def plan(snapshot: ComputeSnapshot, policy: BalancePolicy, memory: Memory | None
 
 def draft_plan(snapshot: ComputeSnapshot, policy: BalancePolicy, memory: Memory | None = None) -> Draft:
     """The decisions of a plan, before they are put into words."""
-    world = build_world(snapshot, policy, readings_of(snapshot, memory))
+    world = build_world(snapshot, policy, readings_of(snapshot, memory), memory.throttled_rounds if memory else None)
     found = diagnose(world, policy, memory)
     ledger, stand = open_ledger(world, policy, found), standing(world, policy)
     draft = Draft(world, policy, found, stand, ledger, open_destinations(world, policy, found, ledger, stand))
@@ -53,12 +53,12 @@ def _relieve(draft: Draft) -> None:
     """
     movable = {h: set(draft.world.on(h).tolist()) for h in np.flatnonzero(draft.found.hot).tolist()}
     version = dict.fromkeys(movable, 0)
-    heap: list[tuple[float, int, int, int]] = []
+    heap: list[tuple[float, str, int, int, int]] = []
     for h in movable:
         _queue(draft, h, movable[h], version, heap)
     limit = draft.policy.budgets.per_plan
     while heap and (limit is None or len(draft.moves) < limit):
-        _, s, h, made = heapq.heappop(heap)
+        _, _, s, h, made = heapq.heappop(heap)
         if made != version[h] or relieved(draft.ledger, h, NOBODY):
             continue
         movable[h].remove(s)
@@ -71,24 +71,25 @@ def _relieve(draft: Draft) -> None:
 
 
 def _queue(
-    draft: Draft, h: int, movable: set[int], version: dict[int, int], heap: list[tuple[float, int, int, int]]
+    draft: Draft, h: int, movable: set[int], version: dict[int, int], heap: list[tuple[float, str, int, int, int]]
 ) -> None:
     version[h] += 1
     chosen = _choose(draft, h, movable)
     for s, cores in zip(chosen.tolist(), draft.ledger.weight(chosen).tolist(), strict=True):
-        heapq.heappush(heap, (-cores, s, h, version[h]))
+        heapq.heappush(heap, (-cores, draft.world.readings.ids[s], s, h, version[h]))
 
 
 def _choose(draft: Draft, h: int, movable: set[int]) -> Ints:
     """Victims of host `h`, none of them banned; whoever is found to be is taken out of `movable`."""
     while True:
-        pool = np.array(sorted(movable), np.int64)
+        ids = draft.world.readings.ids
+        pool = np.array(sorted(movable, key=ids.__getitem__), np.int64)  # of equal servers the first by id
         chosen = choose(draft.ledger, h, pool)
         if chosen is None and not draft.ledger.bold[h]:
             draft.ledger.bold[h] = True
             chosen = choose(draft.ledger, h, pool)
         if chosen is None:  # what cannot leave is too much for the host alone: at least those that starve get away
-            chosen = np.array([s for s in sorted(movable) if draft.found.held[s]], np.int64)
+            chosen = pool[draft.found.held[pool]]
         bans = {s: ban for s in chosen.tolist() if (ban := draft.standing.ban(s))}
         if not bans:
             return chosen

@@ -12,12 +12,13 @@ LEAST_CORES = 0.05  # a server that asks for less than this cannot help its host
 def choose(ledger: Ledger, h: int, movable: Ints) -> Ints | None:
     """Servers to take off host `h`, largest first; None if even all of them do not relieve it.
 
+    Of equal servers the one that stands first in `movable` goes.
     The number is the smallest possible: taking the k largest relieves as much as any k can. Among sets of that size the
     one with the fewest GiB to copy is looked for: exactly for one and two servers, by exchange for more.
     """
     weight = ledger.weight(movable)
     useful = weight > LEAST_CORES
-    pool = movable[useful][np.lexsort((movable[useful], -weight[useful]))]
+    pool = movable[useful][np.argsort(-weight[useful], kind="stable")]
     if relieved(ledger, h, pool[:0]):
         return pool[:0]
     k = _fewest(ledger, h, pool)

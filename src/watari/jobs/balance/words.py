@@ -20,6 +20,18 @@ CURES = {
     "return": "wait, or lower calm.no_return",
 }
 
+FAILS = {  # one host, many hosts
+    "closed": ("receives nothing", "receive nothing"),
+    "memory": ("lacks memory", "lack memory"),
+    "disk": ("lacks disk", "lack disk"),
+    "vcpus": ("has no vCPUs left", "have no vCPUs left"),
+    "cpu": ("would be too full", "would be too full"),
+    "role": ("has as many of its role", "have as many of its role"),
+    "group": ("runs a member of its server group", "run members of its server group"),
+    "aggregate": ("is outside its aggregates", "are outside its aggregates"),
+    "return": ("was left by it not long ago", "were left by it not long ago"),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Miss:
@@ -76,12 +88,12 @@ def lost_why(loser: Candidate, first: Candidate, role: str) -> Candidate:
 
 
 def room_text(
-    code: str, server: Server, free_mib: float, free_gib: float, cpu_after: float, policy: BalancePolicy
+    code: str, server: Server, free_mib: float, free_gib: float, cpu_after: float, closed: str, policy: BalancePolicy
 ) -> str:
-    """By how much a host fails a rule: the value and the limit."""
+    """By how much a host fails a rule: the value and the limit. `closed` says why it receives nothing."""
     limits = policy.destination
     return {
-        "closed": "it receives nothing (not up, hot, excluded, without data or with steal of its own)",
+        "closed": closed,
         "memory": f"{max(0, int(free_mib)):,} MiB free, needs {server.memory_mib:,} MiB",
         "disk": f"{max(0, int(free_gib)):,} GiB free, needs {server.local_disk_gib:,} GiB",
         "vcpus": f"no room for {server.vcpus} vCPUs under its allocation ratio",
@@ -98,9 +110,7 @@ def no_destination(misses: Sequence[Miss], zone: str) -> tuple[str, str]:
     if not misses:
         return f"{zone} has no other host", f"Add a host to {zone}."
     ordered = sorted(misses, key=lambda m: -m.count)
-    parts = [
-        f"{m.count} {'host fails' if m.count == 1 else 'hosts fail'} {m.code} ({m.best}: {m.text})" for m in ordered
-    ]
+    parts = [f"{m.count} {FAILS[m.code][m.count > 1]} ({m.best}: {m.text})" for m in ordered]
     help_ = "; ".join(CURES[m.code] for m in ordered[:2])
     return f"no host of {zone} takes it: " + "; ".join(parts), help_[0].upper() + help_[1:] + "."
 

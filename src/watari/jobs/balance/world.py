@@ -7,7 +7,7 @@ time. A server whose load is missing, stale or not a number has `known[s]` False
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -21,10 +21,12 @@ from watari.model.compute import ComputeSnapshot, Host, HostName, Load, Server, 
 from watari.policy.balance import BalancePolicy
 
 SETTLE_S = 300.0  # the longest window that meters commonly take means over
+THROTTLED_ROUNDS = 5  # so long a host has to give too little before that is taken for its capacity
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+Rounds = Mapping[str, int]  # host name -> consecutive rounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +105,16 @@ def _ages_s(taken_at: datetime, loads: Sequence[Load]) -> Floats:
     return np.fromiter((ages[load.at] for load in loads), np.float64, len(loads))
 
 
-def build_world(snapshot: ComputeSnapshot, policy: BalancePolicy, readings: Readings | None = None) -> World:
-    """Turn a snapshot into arrays. O(hosts log hosts + servers)."""
+def build_world(
+    snapshot: ComputeSnapshot,
+    policy: BalancePolicy,
+    readings: Readings | None = None,
+    throttled_rounds: Rounds | None = None,
+) -> World:
+    """Turn a snapshot into arrays. O(hosts log hosts + servers).
+
+    `readings` and `throttled_rounds` come from the memory of this snapshot, where there is one.
+    """
     readings = readings or read_loads(snapshot, policy.detect.stale_after_s)
     hosts = tuple(sorted(snapshot.hosts.values(), key=attrgetter("zone", "name")))
     servers = tuple(snapshot.servers.values())
@@ -123,7 +133,7 @@ def build_world(snapshot: ComputeSnapshot, policy: BalancePolicy, readings: Read
         zone_names=zones,
         zone_of=zone_of,
         zone_slice=slices,
-        cpus=_effective_cpus(cpus, host_of, vcpus, readings, _settled(snapshot, hosts)),
+        cpus=_effective_cpus(hosts, host_of, vcpus, readings, settled(snapshot, hosts), throttled_rounds),
         memory_mib=_ints(hosts, "memory_mib"),
         disk_gib=_ints(hosts, "disk_gib"),
         vcpu_limit=cpus * _floats(hosts, "cpu_ratio"),
@@ -150,7 +160,7 @@ def snapshot_digest(world: World) -> str:
     return h.hexdigest()[:12]
 
 
-def _settled(snapshot: ComputeSnapshot, hosts: Sequence[Host]) -> Bools:
+def settled(snapshot: ComputeSnapshot, hosts: Sequence[Host]) -> Bools:
     """Hosts that no move left or reached within the window that loads are means over."""
     since = snapshot.taken_at - timedelta(seconds=SETTLE_S)
     recent = [m for m in snapshot.past if m.done and m.ended > since]
@@ -158,21 +168,34 @@ def _settled(snapshot: ComputeSnapshot, hosts: Sequence[Host]) -> Bools:
     return np.fromiter((h.name not in stirred for h in hosts), np.bool_, len(hosts))
 
 
-def _effective_cpus(cpus: Floats, host_of: Ints, vcpus: Floats, readings: Readings, settled: Bools) -> Floats:
-    """What a host really gives: never more than it gave while its servers were waiting.
+def throttled(cpus: Floats, host_of: Ints, vcpus: Floats, readings: Readings, settled: Bools) -> tuple[Bools, Floats]:
+    """Hosts that seem to give less than their threads, and the cores that every host gave.
 
-    A host that steals at 20 of 24 threads (pinning, NUMA, a throttled socket) has 20 to give. Believed only when every
-    server there is known, more than 2 % of what they asked for was not given, and the gap is over 10 %: migrations
-    under way explain less than that. Not believed of a host that is not `settled`: its servers still report the steal
-    of before the move, which they suffered from others' demand.
+    A host that steals at 20 of 24 threads (pinning, NUMA, a throttled socket) has 20 to give. It seems so only when
+    every server there is known, more than 2 % of what they asked for was not given, and the gap is over 10 %:
+    migrations under way explain less than that. It does not of a host that is not `settled`: its servers
+    still report the steal of before the move, which they suffered from others' demand.
     """
     n = len(cpus)
     demand = np.bincount(host_of, readings.demand, n)
     stolen = np.bincount(host_of, readings.steal * vcpus, n)
     blind = np.bincount(host_of, ~readings.known, n) > 0
-    gave = demand - stolen
-    throttled = settled & ~blind & (stolen > 0.02 * demand) & (gave < 0.9 * cpus) & (demand > 0)
-    return np.where(throttled, gave, cpus)
+    gave = np.subtract(demand, stolen, dtype=np.float64)
+    return settled & ~blind & (stolen > 0.02 * demand) & (gave < 0.9 * cpus) & (demand > 0), gave
+
+
+def _effective_cpus(
+    hosts: Sequence[Host], host_of: Ints, vcpus: Floats, readings: Readings, settled: Bools, rounds: Rounds | None
+) -> Floats:
+    """What a host really gives: its threads, or what it gave while its servers were waiting.
+
+    A burst inside one metering window looks like a throttled host too, so with a memory it has to last.
+    """
+    cpus = _floats(hosts, "cpus")
+    seems, gave = throttled(cpus, host_of, vcpus, readings, settled)
+    if rounds is not None:
+        seems &= np.fromiter((rounds.get(h.name, 0) >= THROTTLED_ROUNDS for h in hosts), np.bool_, len(hosts))
+    return np.where(seems, gave, cpus)
 
 
 def _zones(hosts: Sequence[Host]) -> tuple[tuple[str, ...], Ints, tuple[slice, ...]]:
