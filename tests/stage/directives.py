@@ -265,7 +265,9 @@ def _asked(story: Story, words: list[str], body: tuple[str, ...]) -> str:
 def _cpus(story: Story, words: list[str], body: tuple[str, ...]) -> str:
     """`cpus h1`: what the planner believes that a host can give, in cores."""
     stage = story.stage
-    world = build_world(compute_snapshot(stage.api, stage.cloud, stage.cloud), story.policy)
+    memory = stage.balancer.memory
+    rounds = None if memory is None else memory.throttled_rounds
+    world = build_world(compute_snapshot(stage.api, stage.cloud, stage.cloud), story.policy, None, rounds)
     pairs = zip(world.hosts, world.cpus.tolist(), strict=True)
     return _table(f"{host.name}: {believed:.1f} of {host.cpus:.0f}" for host, believed in pairs if host.name in words)
 

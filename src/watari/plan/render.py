@@ -96,11 +96,19 @@ def _nothing(plan: Plan) -> str:
     starved = plan.forecast.starved_before
     if starved:
         waiting = sum(refusal.code in WAITING for refusal in plan.refusals)
-        rest = f"{starved - waiting} cannot be helped" if starved > waiting else "judged again next round"
-        return f"nothing to do now, {count(starved, 'server')} starved: {rest}"
+        return f"nothing to do now, {_starved(starved, waiting)}"
     if refused:
         return f"nothing to do now, {refused} refused"
     return "nothing to do, no server is starved"
+
+
+def _starved(starved: int, waiting: int) -> str:
+    """`waiting` of the starved servers need no help of a person: they are looked at again."""
+    if not waiting:
+        return f"{count(starved, 'starved server')} cannot be helped"
+    if waiting >= starved:
+        return f"{count(starved, 'starved server')} will be judged again in the next round"
+    return f"{starved - waiting} of {count(starved, 'starved server')} cannot be helped, the others are judged again"
 
 
 def _forecast(forecast: Forecast) -> list[str]:

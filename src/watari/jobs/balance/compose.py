@@ -8,13 +8,12 @@ import numpy as np
 from watari.jobs.balance.draft import Draft, Move
 from watari.jobs.balance.outlook import Outlook, outlook
 from watari.jobs.balance.refusals import refusals
-from watari.jobs.balance.words import host_reason, rule_reasons, takes_off
+from watari.jobs.balance.words import host_reason, rule_reasons, still_over, takes_off
 from watari.jobs.balance.world import snapshot_digest
 from watari.model.reasons import Finding, Reason
 from watari.plan.estimate import estimate_move
 from watari.plan.plan import Operation, OperationId, Plan
 from watari.plan.steps import LiveMigrate
-from watari.plan.text import listed
 from watari.plan.waves import Slot, move_slots, waves_from
 from watari.policy.balance import Budgets
 
@@ -126,7 +125,8 @@ def _reasons(draft: Draft, move: Move) -> tuple[Reason, ...]:
     host = host_reason(why, source, move.need_before, float(world.cpus[move.source]))
     off = takes_off(cores, source)
     if found.held[s]:
-        rules = rule_reasons(draft.policy.detect, float(found.steal[s]), float(found.load[s]), int(found.rounds[s]))
+        held = int(found.rounds[s]), int(found.needed[s])
+        rules = rule_reasons(draft.policy.detect, float(found.steal[s]), float(found.load[s]), *held)
         return (*rules, host, off)
     return (host, off)
 
@@ -158,11 +158,9 @@ def _still_over(draft: Draft) -> tuple[Finding, ...]:
     out = []
     for h in np.flatnonzero(found.hot & ~starving & (need > world.cpus * (1 + 1e-9))).tolist():
         here = [s for s in world.on(h).tolist() if s in draft.bans or s in draft.nowhere]
-        text = f"is asked for {need[h]:.1f} of {world.cpus[h]:.1f} cores and cannot be relieved"
-        if here:
-            names = listed(tuple(world.servers[s].name for s in here), 3)
-            why = draft.nowhere[here[0]][0] if here[0] in draft.nowhere else draft.bans[here[0]].why
-            text += f": {names} cannot leave ({why})"
+        whys = [draft.nowhere[s][0] if s in draft.nowhere else draft.bans[s].why for s in here[:1]]
+        names = [world.servers[s].name for s in here]
+        text = still_over(found.why[h], float(need[h]), float(world.cpus[h]), names, "".join(whys))
         cure = "Nobody starves there yet. Add a host to the zone, or free one."
         out.append(Finding(world.hosts[h].name, "still-over", text, "warning", cure))
     return tuple(out)

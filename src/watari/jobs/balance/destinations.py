@@ -8,7 +8,7 @@ import numpy as np
 from watari.jobs.balance.detect import Diagnosis
 from watari.jobs.balance.ledger import Ledger
 from watari.jobs.balance.standing import Standing
-from watari.jobs.balance.words import Miss, chosen_why, lost_why, no_destination, room_text
+from watari.jobs.balance.words import CURES, Miss, chosen_why, lost_why, no_destination, room_text
 from watari.jobs.balance.world import SETTLE_S, Bools, Floats, Ints, World
 from watari.model.compute import HostName
 from watari.model.reasons import Candidate
@@ -110,20 +110,23 @@ class Destinations:
         near = self._nearest(s, zone, rules, need, same)
         return (*no_destination(misses, self.world.hosts[zone.start].zone), near)
 
-    def why_closed(self, h: int) -> str:
-        """Why host `h` receives nothing at all; empty if it may receive."""
+    def why_closed(self, h: int) -> tuple[str, str]:
+        """Why host `h` receives nothing at all, and what would help; both are empty if it may receive."""
         host, steal, limit = self.world.hosts[h], float(self.worst_steal[h]), self.policy.destination.max_steal
         if host.state != "up":
-            return f"is {host.state}" + (f": {host.state_note}" if host.state_note else "")
+            note = f": {host.state_note}" if host.state_note else ""
+            return f"it is {host.state}{note}", f"bring {host.name} back into service"
         if self.world.cpus[h] <= 0:
-            return "has no CPU"
+            return "it has no CPU", f"correct the record of {host.name}"
         if self.found.hot[h]:
-            return "has to be relieved itself"
+            return "it has to be relieved itself", ""
         if self.found.blind[h]:
-            return "has servers that send no data"
+            return "it has servers that send no data", f"check the exporter on {host.name}"
         if steal > limit:
-            return f"steal {percent(steal)} there, limit {percent(limit)}"
-        return "excluded by the policy" if self.standing.host_excluded(host.name) else ""
+            return f"steal there is {percent(steal)}, limit {percent(limit)}", ""
+        return (
+            ("the policy excludes it", "change exclude.hosts") if self.standing.host_excluded(host.name) else ("", "")
+        )
 
     def rules(self, s: int, zone: slice, need: Floats, same_role: Ints) -> Rules:
         """Every rule with the hosts of the zone that fail it; the order is the order of telling."""
@@ -166,8 +169,9 @@ class Destinations:
             h = zone.start + best
             server = world.servers[s]
             free = ledger.memory_free[h], ledger.disk_free[h]
-            text = room_text(code, server, *free, cpu[best], self.why_closed(h), self.policy)
-            misses.append(Miss(code, len(hit), world.hosts[h].name, text))
+            closed, cure = self.why_closed(h)
+            text = room_text(code, server, *free, cpu[best], closed, self.policy)
+            misses.append(Miss(code, len(hit), world.hosts[h].name, text, CURES.get(code, cure)))
         return misses
 
     def _nearest(self, s: int, zone: slice, rules: Rules, need: Floats, same: Ints) -> tuple[Candidate, ...]:
@@ -183,7 +187,7 @@ class Destinations:
             h, code = zone.start + i, next(code for code, f in rules if f[i])
             free = self.ledger.memory_free[h], self.ledger.disk_free[h]
             cpu = need[i] / self.floor_cpus[h]
-            why = room_text(code, self.world.servers[s], *free, cpu, self.why_closed(h), self.policy)
+            why = room_text(code, self.world.servers[s], *free, cpu, self.why_closed(h)[0], self.policy)
             out.append(self._candidate(weighed, i, why))
         return tuple(out)
 

@@ -4,12 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from watari.jobs.balance.memory import Memory, forecast_cores
+from watari.jobs.balance.memory import Memory, forecast_cores, rounds_needed
 from watari.jobs.balance.world import Bools, Floats, Ints, World
 from watari.model.reasons import Finding
 from watari.plan.text import format_duration
 from watari.policy.balance import BalancePolicy
 
+FAR_STEAL = 2.0  # times detect.steal, and
+FAR_DEMAND = 1.1  # times detect.host_over: far over the limit, half the rounds are enough
 BLIND_SHARE = 0.5  # with more servers than this unknown the meter is broken, not the cloud: nothing is planned
 
 
@@ -28,6 +30,7 @@ class Diagnosis:
     variance: Floats
     ahead: Floats
     rounds: Ints
+    needed: Ints  # rounds that have to hold: fewer far over the limit
     starved: Bools
     held: Bools
     hot: Bools
@@ -37,7 +40,9 @@ class Diagnosis:
 
 
 def diagnose(world: World, policy: BalancePolicy, memory: Memory | None) -> Diagnosis:
-    """B1: steal AND load over their thresholds, for `hold_rounds` rounds. Unknown is neither starved nor healthy.
+    """B1: steal AND load over their thresholds, for `hold_rounds` rounds (half of them when steal is far over).
+
+    Unknown is neither starved nor healthy.
 
     Without a memory every reading is taken as having lasted: a snapshot file holds means over a window.
     """
@@ -51,14 +56,18 @@ def diagnose(world: World, policy: BalancePolicy, memory: Memory | None) -> Diag
         )
         rounds = memory.rounds
     starved = r.known & (steal >= detect.steal) & (load >= detect.load_per_vcpu)
-    held = starved & (rounds >= detect.hold_rounds)
+    far = steal >= FAR_STEAL * detect.steal
+    needed = np.where(far, rounds_needed(policy, far=True), rounds_needed(policy, far=False))
+    held = starved & (rounds >= needed)
     ahead = forecast_cores(memory, policy, world.snapshot.taken_at)
     hot, why = _hot(world, policy, memory, held, ahead)
     blind = world.host_sum((~r.known).astype(float), world.host_of) > 0
     findings = _blind_findings(world, policy)
     if _too_blind(world):
         held, hot, why = np.zeros_like(held), np.zeros_like(hot), {}
-    return Diagnosis(steal, load, r.demand, mean, variance, ahead, rounds, starved, held, hot, why, blind, findings)
+    return Diagnosis(
+        steal, load, r.demand, mean, variance, ahead, rounds, needed, starved, held, hot, why, blind, findings
+    )
 
 
 def _hot(
@@ -75,7 +84,8 @@ def _hot(
         demand = world.host_sum(world.readings.demand, world.host_of)
         for h in np.flatnonzero(demand > policy.detect.host_over * world.cpus * (1 + 1e-9)).tolist():
             rounds = None if memory is None else memory.host_rounds.get(world.hosts[h].name, 0)
-            if rounds is None or rounds >= policy.detect.hold_rounds:
+            far = demand[h] > FAR_DEMAND * policy.detect.host_over * world.cpus[h]
+            if rounds is None or rounds >= rounds_needed(policy, far=bool(far)):
                 why[h] = "over"
     for h in np.unique(world.host_of[held]).tolist():
         why[h] = "starved"

@@ -52,9 +52,10 @@ def explain(
         raise KeyError(server)
     found, stand = diagnose(world, policy, memory), standing(world, policy)
     ban = stand.ban(s)
-    steal, load, rounds = float(found.steal[s]), float(found.load[s]), int(found.rounds[s])
+    steal, load = float(found.steal[s]), float(found.load[s])
+    held = int(found.rounds[s]), int(found.needed[s])
     known, starved, over = bool(world.readings.known[s]), bool(found.starved[s]), bool(found.hot[world.host_of[s]])
-    checks = (*_thresholds(policy, known, steal, load, rounds, world, s), _may_move(ban))
+    checks = (*_thresholds(policy, known, steal, load, held, world, s), _may_move(ban))
     operation = next((o for o in made.operations if o.subject == server), None)
     refusal = next((r for r in made.refusals if r.subject == server), None)
     if operation is not None:
@@ -84,15 +85,15 @@ def lines(explanation: Explanation, snapshot: ComputeSnapshot) -> list[str]:
 
 
 def _thresholds(
-    policy: BalancePolicy, known: bool, steal: float, load: float, rounds: int, world: World, s: int
+    policy: BalancePolicy, known: bool, steal: float, load: float, held: tuple[int, int], world: World, s: int
 ) -> tuple[Check, ...]:
     if not known:
         return (Check("load is known", False, _age(world, s), format_duration(policy.detect.stale_after_s)),)
     limits = policy.detect
-    met = (steal >= limits.steal, load >= limits.load_per_vcpu, rounds >= limits.hold_rounds)
+    met = (steal >= limits.steal, load >= limits.load_per_vcpu, held[0] >= held[1])
     return tuple(
         Check(r.text, m, r.value, r.limit)
-        for r, m in zip(rule_reasons(limits, steal, load, rounds), met, strict=True)
+        for r, m in zip(rule_reasons(limits, steal, load, *held), met, strict=True)
     )  # fmt: skip
 
 

@@ -76,9 +76,15 @@ def remember(memory: Memory | None, snapshot: ComputeSnapshot, policy: BalancePo
     )
 
 
+def rounds_needed(policy: BalancePolicy, *, far: bool) -> int:
+    """Rounds that a threshold has to hold; half of them, rounded up, for what is far over it."""
+    hold = policy.detect.hold_rounds
+    return (hold + 1) // 2 if far else hold
+
+
 def needs_help(memory: Memory, snapshot: ComputeSnapshot, policy: BalancePolicy) -> bool:
     """Would a plan have anything to say? False in a calm cloud, which is most rounds; much cheaper than a plan."""
-    hold = policy.detect.hold_rounds
+    hold = rounds_needed(policy, far=True)
     if bool((memory.rounds >= 1).any()) or any(n >= hold for n in memory.host_rounds.values()):
         return True
     ahead = forecast_cores(memory, policy, snapshot.taken_at)

@@ -17,8 +17,9 @@ LOOKED_AT = ("itself", "memory", "disk", "vcpus", "group", "aggregate")  # what 
 def publish(draft: Draft) -> None:
     """Book a move for every held starved server, worst first, that has a host under the threshold."""
     found = draft.found
-    held = np.flatnonzero(found.held)
-    for s in held[np.lexsort((held, -found.steal[held]))].tolist():
+    ids = draft.world.readings.ids
+    held: list[int] = np.flatnonzero(found.held).tolist()
+    for s in sorted(held, key=lambda s: (-found.steal[s], ids[s])):
         ban = draft.standing.ban(s)
         if ban is not None:
             draft.bans[s] = ban

@@ -39,7 +39,7 @@ def _refusal(draft: Draft, seen: Outlook, helpers: dict[str, list[str]], s: int)
     if any(f.code == "blind" for f in found.findings):
         return Refusal(id_, "blind", "too few servers send data to plan on", "Check the metrics source.")
     if not found.held[s]:
-        hold, now = draft.policy.detect.hold_rounds, int(found.rounds[s])
+        hold, now = int(found.needed[s]), int(found.rounds[s])
         why = f"over both limits for {now} of {hold} rounds"
         return Refusal(id_, "hold", why, "It is acted on if it lasts; lower detect.hold_rounds to act sooner.")
     if ban := draft.bans.get(s):

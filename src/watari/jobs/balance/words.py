@@ -5,11 +5,10 @@ from dataclasses import dataclass, replace
 
 from watari.model.compute import Server
 from watari.model.reasons import Candidate, Reason
-from watari.plan.text import percent
+from watari.plan.text import listed, percent
 from watari.policy.balance import BalancePolicy, Detect
 
 CURES = {
-    "closed": "bring hosts of the zone back into service",
     "memory": "free memory there or add a host",
     "disk": "free disk there or use shared storage",
     "vcpus": "raise the hosts' CPU allocation ratio or add a host",
@@ -26,8 +25,8 @@ FAILS = {  # one host, many hosts
     "disk": ("lacks disk", "lack disk"),
     "vcpus": ("has no vCPUs left", "have no vCPUs left"),
     "cpu": ("would be too full", "would be too full"),
-    "role": ("has as many of its role", "have as many of its role"),
-    "group": ("runs a member of its server group", "run members of its server group"),
+    "role": ("would crowd its role", "would crowd its role"),
+    "group": ("would break anti-affinity", "would break anti-affinity"),
     "aggregate": ("is outside its aggregates", "are outside its aggregates"),
     "return": ("was left by it not long ago", "were left by it not long ago"),
 }
@@ -35,20 +34,24 @@ FAILS = {  # one host, many hosts
 
 @dataclass(frozen=True, slots=True)
 class Miss:
-    """A rule that ruled out `count` hosts; `best` came nearest to passing, `text` says by how much it failed."""
+    """A rule that ruled out `count` hosts; `best` came nearest to passing, `text` says by how much it failed.
+
+    `cure` is what would help; empty where nothing about these hosts would.
+    """
 
     code: str
     count: int
     best: str
     text: str
+    cure: str
 
 
-def rule_reasons(detect: Detect, steal: float, load: float, rounds: int) -> tuple[Reason, ...]:
+def rule_reasons(detect: Detect, steal: float, load: float, rounds: int, needed: int) -> tuple[Reason, ...]:
     """The three facts that make a server starved, each value beside its limit."""
     return (
         Reason("steal", "steal", percent(steal), percent(detect.steal)),
         Reason("load", "load per vCPU", f"{load:.2f}", f"{detect.load_per_vcpu:.2f}"),
-        Reason("held", "held", _rounds(rounds), _rounds(detect.hold_rounds)),
+        Reason("held", "held", _rounds(rounds), _rounds(needed)),
     )
 
 
@@ -105,13 +108,21 @@ def room_text(
     }[code]
 
 
+def still_over(why: str, need_cores: float, cpus: float, stuck: Sequence[str], stuck_why: str) -> str:
+    """A host that the plan leaves over its capacity; `stuck` are servers that cannot leave it, the first for that why."""
+    asked = "will soon be asked for" if why == "forecast" else "is asked for"
+    text = f"{asked} {need_cores:.1f} of {cpus:.1f} cores and this plan does not relieve it"
+    return f"{text}: {listed(tuple(stuck), 3)} cannot leave ({stuck_why})" if stuck else text
+
+
 def no_destination(misses: Sequence[Miss], zone: str) -> tuple[str, str]:
     """Why no host of the zone takes a server, and what would help, the widest reason first."""
     if not misses:
         return f"{zone} has no other host", f"Add a host to {zone}."
     ordered = sorted(misses, key=lambda m: -m.count)
     parts = [f"{m.count} {FAILS[m.code][m.count > 1]} ({m.best}: {m.text})" for m in ordered]
-    help_ = "; ".join(CURES[m.code] for m in ordered[:2])
+    cures = list(dict.fromkeys(m.cure for m in ordered if m.cure)) or [f"add a host to {zone}"]
+    help_ = "; ".join(cures[:2])
     return f"no host of {zone} takes it: " + "; ".join(parts), help_[0].upper() + help_[1:] + "."
 
 
