@@ -27,7 +27,8 @@ SLOT_S = 300.0  # one point of the curves
 LEARN_S = 300.0  # between two readings of the day before
 SWITCH_ON_S = 12.25 * 3600.0  # the balancer only watches until the noon peak is in full swing
 POINTS = 200  # of each server's history that are kept, one per slot
-BUSY, QUIET = 6.0, 0.25  # weights of a step's share of the wall time: moves under way, and a night
+BUSY, QUIET = 16.0, 0.25  # weights of a step's share of the wall time: moves under way, and a night
+MEAN_WEIGHT = 1.25  # over such a day
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,27 +273,24 @@ def learned_day(spec: SimSpec, seed: int, policy: BalancePolicy) -> Memory | Non
 
 @dataclass(slots=True)
 class Pace:
-    """Spends `seconds` of wall time on the day: nights fly, time slows down while somebody starves or servers move."""
+    """Spends about `seconds` of wall time on the day: nights fly, time slows down while servers move."""
 
     demo: Demo
     seconds: float
-    spent_s: float = 0.0
-    effort: float = 1.6  # mean weight of a step, learned on the way
+    owed: float = 0.0  # steps that are due, less than one
 
     def weight(self) -> float:
-        """How much longer than a quiet step the coming one is shown."""
+        """How much longer than a quiet step of the day the coming one is shown."""
         if self.demo.cloud.flights_progress():
             return BUSY
         return 1.0 if self.demo.acting or self.demo.whole_day.balanced.now_starved else QUIET
 
     def steps(self, elapsed_s: float) -> int:
         """Steps to take for the wall time that has passed since the last call."""
-        left = self.demo.steps_total - self.demo.steps
-        rest_s = max(0.5, self.seconds - self.spent_s)
-        self.spent_s += elapsed_s
-        weight = self.weight()
-        self.effort += 0.002 * (weight - self.effort)
-        return max(1, round(left * self.effort / rest_s * elapsed_s / weight))
+        self.owed += elapsed_s / self.seconds * self.demo.steps_total * MEAN_WEIGHT / self.weight()
+        due = int(self.owed)
+        self.owed -= due
+        return due
 
 
 def run_demo(

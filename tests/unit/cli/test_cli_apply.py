@@ -38,7 +38,7 @@ def test_without_a_terminal_it_has_to_be_told_to(run: Run, plan: Plan) -> None:
     ended = run("apply", "plan.json")
     assert (ended.code, ended.out) == (2, "")
     lines = ended.err.splitlines()
-    assert lines[0].startswith(f"plan balance {plan.id} on sim:10/125@2: 4 moves in 2 waves")
+    assert lines[0].startswith(f"plan balance {plan.id} on sim:10/125@2: 4 moves in 3 waves")
     assert lines[1].startswith("  starved 2 -> 0")
     assert lines[2:] == ["watari: nothing was done: this would carry out 4 moves; add --yes to go ahead"]
 
@@ -109,7 +109,9 @@ def test_what_cannot_be_done_is_3_and_said(run: Run, plan: Plan) -> None:
     save_plan(replace(plan, operations=(replace(op, steps=(step,)), *plan.operations[1:])), "plan.json")
     ended = run("apply", "plan.json", "--yes")
     assert ended.code == 0  # it is where the changed plan wants it already
-    step = replace(op.steps[0], source=op.steps[0].target, target=plan.operations[2].steps[0].source)
+    ends = {end for o in plan.operations for end in (o.steps[0].source, o.steps[0].target)}
+    elsewhere = min(ends - {op.steps[0].source, op.steps[0].target})
+    step = replace(op.steps[0], source=op.steps[0].target, target=elsewhere)
     save_plan(replace(plan, operations=(replace(op, steps=(step,)),)), "plan.json")
     ended = run("apply", "plan.json", "--yes")
     assert ended.code == 3

@@ -22,7 +22,7 @@ def test_the_text_is_the_plan_with_its_findings(run: Run, cluster_file: str) -> 
     lines = out.splitlines()
     assert lines[0].startswith("plan balance p-")
     assert ": 1 move in 1 wave, 8 GiB memory, 0 GiB disk, about" in lines[0]
-    assert any(line.startswith("    1 live-migrate web-1 h1 -> h2 ") for line in lines)
+    assert any(line.startswith("    1 live-migrate api-1 h1 -> h2 ") for line in lines)
     assert "  refused cache-1: az2 has no other host. Add a host to az2." in lines
     assert any(line.startswith("  finding h4: all its servers send no usable load") for line in lines)
     assert err == "to carry it out, keep it with -o plan.json, then: watari apply plan.json --cloud CLOUD\n"
@@ -32,21 +32,21 @@ def test_the_text_is_the_plan_with_its_findings(run: Run, cluster_file: str) -> 
 
 def test_long_lists_what_stays(run: Run, cluster_file: str) -> None:
     _, out, _ = plan(run, cluster_file, "--long")
-    assert "  stays db-1: moving web-1 off h1 brings its projected steal from 33 % to 0.0 %" in out
+    assert "  stays db-1: moving api-1 off h1 brings its projected steal from 33 % to 0.0 %" in out
 
 
 def test_json_is_nothing_but_json(run: Run, cluster_file: str) -> None:
     code, out, err = plan(run, cluster_file, "-f", "json")
     assert code == 0
     (row,) = json.loads(out)
-    assert (row["server"], row["from"], row["to"], row["GiB"], row["wave"]) == ("web-1", "h1", "h2", 8.0, 1)
+    assert (row["server"], row["from"], row["to"], row["GiB"], row["wave"]) == ("api-1", "h1", "h2", 8.0, 1)
     assert "  refused cache-1: az2 has no other host. Add a host to az2.\n" in err
     assert "live-migrate" not in err
 
 
 def test_the_other_formats_and_columns(run: Run, cluster_file: str) -> None:
     _, out, _ = plan(run, cluster_file, "-f", "csv", "-c", "server", "-c", "to")
-    assert list(csv.reader(io.StringIO(out))) == [["server", "to"], ["web-1", "h2"]]
+    assert list(csv.reader(io.StringIO(out))) == [["server", "to"], ["api-1", "h2"]]
     _, out, _ = plan(run, cluster_file, "-f", "yaml", "-c", "to")
     assert out == "- to: h2\n"
     _, out, _ = plan(run, cluster_file, "-f", "table", "-c", "server", "--sort-column", "server")
@@ -104,8 +104,8 @@ def test_nothing_to_plan_for(run: Run) -> None:
 @pytest.mark.parametrize(
     ("name", "first_line"),
     [
-        ("web-1", "web-1 on h1 moves to h2"),
-        ("id-web-1", "web-1 on h1 moves to h2"),
+        ("api-1", "api-1 on h1 moves to h2"),
+        ("id-api-1", "api-1 on h1 moves to h2"),
         ("db-1", "db-1 on h1 stays and is relieved"),
         ("cache-1", "cache-1 on h3 is not moved (no-destination)"),
         ("queue-1", "queue-1 on h2 is healthy and stays"),
@@ -199,7 +199,7 @@ def test_a_snapshot_may_come_from_a_pipe(run: Run, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(written().encode())))
     code, out, _ = plan(run, "-")
     assert code == 0
-    assert "live-migrate web-1 h1 -> h2" in out
+    assert "live-migrate api-1 h1 -> h2" in out
 
 
 def test_the_plan_expires_from_when_the_snapshot_was_taken(run: Run, cluster_file: str) -> None:

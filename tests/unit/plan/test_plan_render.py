@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from textwrap import dedent
 
+import pytest
 from hypothesis import given, settings
 
 from strategies import plans
@@ -111,8 +112,23 @@ def test_an_empty_plan_says_why() -> None:
     assert render(calm) == "plan balance p-1a2b3c4d on sim: nothing to do, no server is starved\n"
     assert render(replace(calm, cloud="")).startswith("plan balance p-1a2b3c4d: nothing")
     stuck = replace(calm, refusals=PLAN.refusals, forecast=Forecast(3, 3, 1.0, 1.0))
-    assert "nothing to do now, 3 servers starved and none can be helped\n  starved 3 -> 3," in render(stuck)
+    assert "nothing to do now, 3 starved servers cannot be helped\n  starved 3 -> 3," in render(stuck)
     assert "nothing to do now, 1 refused" in render(replace(calm, refusals=PLAN.refusals))
+
+
+@pytest.mark.parametrize(
+    ("codes", "said"),
+    [
+        (["hold"], "1 starved server will be judged again in the next round\n"),
+        (["hold", "moving", "easing"], "3 starved servers will be judged again in the next round\n"),
+        (["hold", "pinned", "easing"], "1 of 3 starved servers cannot be helped, the others are judged again\n"),
+        (["pinned"], "1 starved server cannot be helped\n"),
+    ],
+)
+def test_who_only_has_to_wait_is_not_called_helpless(codes: list[str], said: str) -> None:
+    refusals = tuple(Refusal(f"s{i}", code, "why") for i, code in enumerate(codes))
+    plan = replace(PLAN, operations=(), refusals=refusals, forecast=Forecast(len(codes), len(codes), 1.0, 1.0))
+    assert f": nothing to do now, {said}" in render(plan)
 
 
 def test_an_operation_of_several_steps_lists_them() -> None:

@@ -58,22 +58,17 @@ def in_order(draft: Draft) -> list[Move]:
 def slots_of(draft: Draft, s: int, source: str, target: str) -> tuple[Slot, ...]:
     """The concurrency budgets that moving server `s` takes a place of."""
     b = draft.policy.budgets
-    link = at_once_per_link(b)
-    limits = {
-        "total": b.total,
-        "out": min(b.per_host_out, link),
-        "in": min(b.per_host_in, link),
-        "zone": b.per_zone,
-        "role": b.per_role,
-    }
+    limits = {"total": b.total, "out": b.per_host_out, "in": b.per_host_in, "zone": b.per_zone, "role": b.per_role}
     zone = draft.world.zone_names[int(draft.world.zone_of[draft.world.host_of[s]])]
-    return move_slots(source, target, zone, draft.standing.role(s), limits)
+    slots = move_slots(source, target, zone, draft.standing.role(s), limits)
+    link = at_once_per_link(b)
+    return slots if link is None else (*slots, *(Slot(f"link of {host}", link) for host in (source, target)))
 
 
-def at_once_per_link(budgets: Budgets) -> int:
-    """Moves that fit on one link's budget: without a limit per move the first takes all of it."""
+def at_once_per_link(budgets: Budgets) -> int | None:
+    """Moves, in and out, that fit on one link's budget: without a limit per move the first takes all of it."""
     if budgets.link_mib_s is None:
-        return max(budgets.per_host_out, budgets.per_host_in)
+        return None
     return max(1, int(budgets.link_mib_s // (budgets.move_mib_s or budgets.link_mib_s)))
 
 
