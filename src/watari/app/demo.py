@@ -16,19 +16,20 @@ from watari.app.replay import DAY_S, ROUND_S, STEP_S, Result, summarise
 from watari.app.tally import Score
 from watari.drivers.sim.build import account_cloud, demand_for
 from watari.drivers.sim.cloud import SimCloud
+from watari.drivers.sim.contention import Contention
 from watari.drivers.sim.spec import SimSpec
 from watari.jobs.balance import Memory, remember
 from watari.model.compute import HostName, ServerId
 from watari.observe.compute import compute_snapshot
-from watari.policy.balance import BalancePolicy
+from watari.policy.balance import BalancePolicy, Detect
 
 MIDNIGHT = datetime(2026, 1, 5, tzinfo=UTC)  # a Monday
 SLOT_S = 300.0  # one point of the curves
 LEARN_S = 300.0  # between two readings of the day before
 SWITCH_ON_S = 12.25 * 3600.0  # the balancer only watches until the noon peak is in full swing
 POINTS = 200  # of each server's history that are kept, one per slot
-BUSY, QUIET = 16.0, 0.25  # weights of a step's share of the wall time: moves under way, and a night
-MEAN_WEIGHT = 1.25  # over such a day
+BUSY, QUIET = 24.0, 0.25  # weights of a step's share of the wall time: moves under way, and a night
+MEAN_WEIGHT = 0.85  # over such a day
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +187,14 @@ class Demo:
         self.cloud.advance(STEP_S)
         self.steps += 1
 
+    def starved(self) -> NDArray[np.bool_]:
+        """Who is starved at this moment, in the cloud's order."""
+        return _starved(self.cloud.contention, self.policy.detect)
+
+    def starved_shadow(self) -> int:
+        """How many would be, had nothing been done."""
+        return int(_starved(self.cloud.shadow_contention(), self.policy.detect).sum())
+
     def operations(self) -> list[OperationRecord]:
         """Every operation that was ever started or is over."""
         return [o for run in self.balancer.history for o in run.operations]
@@ -201,8 +210,8 @@ class Demo:
         return Frame(
             now=self.now,
             acting=self.acting,
-            starved=b.now_starved,
-            starved_shadow=s.now_starved,
+            starved=int(self.starved().sum()),
+            starved_shadow=self.starved_shadow(),
             stolen_cores=b.now_stolen,
             stolen_cores_shadow=s.now_stolen,
             moves_done=len(done),
@@ -230,13 +239,12 @@ class Demo:
         return found.name if found else server
 
     def _zones(self, flying_from: list[HostName]) -> tuple[ZoneFrame, ...]:
-        spec, c, detect = self.spec, self.cloud.contention, self.policy.detect
+        spec, c = self.spec, self.cloud.contention
         zone_of_host = self.score.zone_of_host
         zone_of = zone_of_host[self.cloud.host_index]
         n = len(spec.zones)
-        starved = (c.steal >= detect.steal) & (c.load_per_vcpu >= detect.load_per_vcpu)
         hosts, servers = np.bincount(zone_of_host, minlength=n), np.bincount(zone_of, minlength=n)
-        counts, stolen = np.bincount(zone_of, starved, n), np.bincount(zone_of, c.steal * spec.vcpus, n)
+        counts, stolen = np.bincount(zone_of, self.starved(), n), np.bincount(zone_of, c.steal * spec.vcpus, n)
         zone_named = {h.name: h.zone for h in spec.hosts}
         moving = [zone_named[h] for h in flying_from]
         return tuple(
@@ -250,6 +258,11 @@ class Demo:
                 if record.over and id(record) not in self._seen:
                     self._seen.add(id(record))
                     self.ended.append(record)
+
+
+def _starved(c: Contention, detect: Detect) -> NDArray[np.bool_]:
+    over: NDArray[np.bool_] = (c.steal >= detect.steal) & (c.load_per_vcpu >= detect.load_per_vcpu)
+    return over
 
 
 def line(entry: Entry) -> str:

@@ -42,7 +42,11 @@ SECTIONS: Mapping[str, tuple[type, Mapping[str, Key]]] = {
         {
             "steal": Key(kinds.share(above=0.0), "steal", "Starved: at least this steal, of one vCPU's time … (B1)"),
             "load_per_vcpu": Key(kinds.number(), "load_per_vcpu", "… and at least this load average per vCPU (B1)."),
-            "hold_rounds": Key(kinds.whole(least=1), "hold_rounds", "Both, in so many rounds in a row; half of them far over the limits."),
+            "hold_rounds": Key(
+                kinds.whole(least=1),
+                "hold_rounds",
+                "Both, in so many rounds in a row; half of them far over the limits.",
+            ),
             "smoothing": Key(
                 kinds.seconds(), "smoothing_s", "Time constant of the moving average of steal and load; 0 s: none."
             ),

@@ -110,8 +110,8 @@ class DemoFeed:
         b, s = demo.whole_day.balanced, demo.whole_day.shadow
         moved = [o.operation.cost for o in demo.ended if o.state == "done"]
         return {
-            "starved": b.now_starved,
-            "starved_shadow": s.now_starved,
+            "starved": int(demo.starved().sum()),
+            "starved_shadow": demo.starved_shadow(),
             "steal_s_today": round(b.stolen_core_s, 1),
             "steal_s_shadow_today": round(s.stolen_core_s, 1),
             "moves": self._counts(),
@@ -124,7 +124,7 @@ class DemoFeed:
         states = [o.state for o in self.demo.ended]
         return {
             "done": states.count("done"),
-            "running": len(self.demo.cloud.flights_progress()),
+            "running": len(self.under_way()),
             "undone": states.count("undone"),
             "failed": states.count("failed"),
         }
@@ -229,8 +229,7 @@ class DemoFeed:
 
     def _starved(self) -> list[page.Starved]:
         """Who is starved at this instant, worst first, and what the last plan says of each."""
-        c, detect = self.demo.cloud.contention, self.demo.policy.detect
-        now = np.flatnonzero((c.steal >= detect.steal) & (c.load_per_vcpu >= detect.load_per_vcpu))
+        c, now = self.demo.cloud.contention, np.flatnonzero(self.demo.starved())
         flying = {o.operation.subject: o.operation for o in self.under_way()}
         made = self.demo.balancer.plan
         planned = {o.subject: o for o in made.operations} if made and self.demo.acting else {}

@@ -109,7 +109,7 @@ def room_text(
 
 
 def still_over(why: str, need_cores: float, cpus: float, stuck: Sequence[str], stuck_why: str) -> str:
-    """A host that the plan leaves over its capacity; `stuck` are servers that cannot leave it, the first for that why."""
+    """A host that the plan leaves over its capacity; `stuck` cannot leave it, the first of them for `stuck_why`."""
     asked = "will soon be asked for" if why == "forecast" else "is asked for"
     text = f"{asked} {need_cores:.1f} of {cpus:.1f} cores and this plan does not relieve it"
     return f"{text}: {listed(tuple(stuck), 3)} cannot leave ({stuck_why})" if stuck else text
