@@ -117,12 +117,12 @@ def _concurrency(op: Operation, moves: list[UnderWay], budgets: Budgets, peak: P
     total = budgets.total if peak is None else min(budgets.total, peak.moves)
     if peak is not None and total == 0:
         return f"peak {peak.window}: no move starts"
-    counts = [
-        (f"moves in total{'' if peak is None else f' (peak {peak.window})'}", len(moves), total),
-        (f"moves in {op.zone}", sum(m.zone == op.zone for m in moves), budgets.per_zone),
-        (f"moves out of {step.source}", sum(m.source == step.source for m in moves), budgets.per_host_out),
-        (f"moves into {step.target}", sum(m.target == step.target for m in moves), budgets.per_host_in),
-    ]
-    if op.role:
-        counts.append((f"moves of role {op.role}", sum(m.role == op.role for m in moves), budgets.per_role))
+    if len(moves) >= total:
+        return f"moves in total{'' if peak is None else f' (peak {peak.window})'}: {len(moves)} of {total}"
+    counts = (
+        (f"moves in {op.zone}", sum([m.zone == op.zone for m in moves]), budgets.per_zone),
+        (f"moves out of {step.source}", sum([m.source == step.source for m in moves]), budgets.per_host_out),
+        (f"moves into {step.target}", sum([m.target == step.target for m in moves]), budgets.per_host_in),
+        (f"moves of role {op.role}", sum([m.role == op.role for m in moves]) if op.role else 0, budgets.per_role),
+    )
     return next((f"{what}: {used} of {limit}" for what, used, limit in counts if used >= limit), "")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from watari.act.guard import Guard, UnderWay, Wait
+from watari.act.guard import Go, Guard, UnderWay, Wait
 from watari.act.handlers import Done, Failed, Handler, Progress
 from watari.act.journal import Entry, Journal, OperationRecord, Run, State, StepRecord
 from watari.errors import Permanent, Transient
@@ -29,6 +29,7 @@ class VirtualExecutor:
     journal: Journal
     others: Callable[[], list[UnderWay]] = list
     runs: list[Run] = field(default_factory=list)
+    _busy: list[UnderWay] | None = None  # what holds budgets, until something starts
 
     def submit(self, plan: Plan) -> Run:
         """Accept a plan. An expired one is refused by the caller (app), not here."""
@@ -43,6 +44,7 @@ class VirtualExecutor:
             for record in run.operations:
                 if record.under_way:
                     self._advance(run, record)
+        self._busy = None
         for run in live:
             for record in run.operations:
                 if record.state == "pending" and not run.stopping:
@@ -105,19 +107,30 @@ class VirtualExecutor:
     def _begin(self, run: Run, record: OperationRecord, r: StepRecord, now: datetime) -> None:
         """Check the world, then the budgets; write the intent, then ask."""
         handler = self.handlers[type(r.step)]
+        if record.waits and isinstance(
+            go := self._may_start(record, now), Wait
+        ):  # no call to the cloud just to wait on
+            record.waits = go.why
+            return
         if (verdict := handler.check(r.step)) is not None:
             skipped = isinstance(verdict, Failed)
             r.state, r.note, r.ended_at = ("skipped" if skipped else "done"), verdict.text, now
             return
-        go = self.guard.may_start(record.operation, [*self.under_way(), *self.others()], now)
+        go = self._may_start(record, now)
         if isinstance(go, Wait):
             record.waits = go.why
             return
         record.waits, r.step = "", replace(r.step, bandwidth_mib_s=go.rate_mib_s)
         # A first request may still surface: it is looked for from the first time on.
         r.state, r.asked_at, record.state = "intended", r.asked_at or now, "intended"
+        self._busy = None
         self._write(run, record, r)
         self._ask(handler, r, now)
+
+    def _may_start(self, record: OperationRecord, now: datetime) -> Go | Wait:
+        if self._busy is None:
+            self._busy = [*self.under_way(), *self.others()]
+        return self.guard.may_start(record.operation, self._busy, now)
 
     def _ask(self, handler: Handler[Step], r: StepRecord, now: datetime) -> None:
         r.attempts += 1

@@ -17,6 +17,7 @@ from watari.jobs.balance import plan
 from watari.model.compute import HostName, ServerId
 from watari.observe.compute import compute_snapshot
 from watari.policy.balance import BalancePolicy
+from watari.ports import MigrationId
 
 WEB, H1, H2 = ServerId("web-1"), HostName("h1"), HostName("h2")
 
@@ -249,3 +250,68 @@ def test_last_weeks_move_is_not_adopted(bench: Bench) -> None:
     handler = handlers(bench.api)[type(bench.step.step)]
     assert handler.find(bench.step.step, DAY) == "sim-000001"
     assert handler.find(bench.step.step, DAY + timedelta(seconds=60)) is None
+
+
+def test_the_same_move_that_is_under_way_already_is_adopted(bench: Bench) -> None:
+    bench.cloud.start_live_migration(WEB, H2)  # by an earlier run, or by hand
+    bench.tick()
+    assert (bench.states(), bench.step.handle) == (["intended", "running"], "sim-000001")
+    bench.tick(times=5)
+    assert bench.state() == "done"
+
+
+def test_a_refusal_for_another_move_stays_a_refusal(bench: Bench) -> None:
+    bench.cloud.start_live_migration(WEB, HostName("h3"))
+    bench.tick()
+    assert bench.state() == "failed"
+    assert "already migrating to h3" in bench.record.note
+
+
+def test_a_move_that_is_over_is_not_adopted(bench: Bench) -> None:
+    """It failed before; what the cloud refuses now is refused."""
+    bench.cloud.start_live_migration(WEB, H2)
+    bench.cloud.abort_migration(MigrationId("sim-000001"))
+    bench.faults.add(MigrationRefused("no valid host was found", WEB))
+    bench.tick()
+    assert (bench.state(), bench.step.handle) == ("failed", None)
+    assert bench.record.note == "no valid host was found"
+
+
+GIVEN_UP = f"gave up after {len(BACKOFF_S) + 1} tries: 503 from nova-api"
+
+
+def test_what_was_never_asked_for_is_skipped_in_the_end(bench: Bench) -> None:
+    bench.faults.add(ApiDown(0.0, 3600.0))
+    bench.tick(times=40)
+    assert (bench.state(), bench.record.note) == ("skipped", GIVEN_UP)
+    assert not bench.api.asked
+    assert not bench.executor.runs
+
+
+def test_what_was_asked_for_has_failed_and_a_person_should_look(bench: Bench) -> None:
+    bench.api.lost_answers = 1
+    bench.tick()
+    bench.faults.add(ApiDown(0.0, 3600.0))  # now it cannot even be looked for
+    bench.tick(times=40)
+    assert bench.state() == "failed"
+    assert bench.record.note == f"{GIVEN_UP}; look whether the cloud moves it all the same"
+    assert bench.api.asked[WEB, H2] == 1
+
+
+def test_what_is_under_way_is_never_given_up(bench: Bench) -> None:
+    bench.tick()
+    bench.faults.add(ApiDown(10.0, 3600.0))
+    bench.tick(times=200)
+    assert (bench.state(), bench.record.note) == ("running", "503 from nova-api")
+    assert bench.step.setbacks > len(BACKOFF_S)
+    bench.tick(times=50)
+    assert bench.state() == "done"
+
+
+def test_an_answer_ends_the_count_of_setbacks(bench: Bench) -> None:
+    bench.guard.stopped = "a fire drill"
+    bench.faults.add(ApiDown(0.0, 100.0))
+    bench.tick(times=5)
+    assert bench.step.setbacks == 4
+    bench.tick(times=10)
+    assert (bench.state(), bench.step.setbacks) == ("pending", 0)

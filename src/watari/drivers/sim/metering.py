@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,8 @@ class Metering:
         """Means over the window. Absent: servers that are not known, and those of `quiet` (indices)."""
         steal, load, cores = self._means()
         at, index = self.at, self._index
+        if not quiet and not self._frozen and tuple(servers) == self._ids:  # everybody, as it nearly always is
+            return dict(zip(self._ids, map(Load, steal, load, cores, repeat(at), repeat(SOURCE)), strict=False))
         numbers = ((server, index.get(server)) for server in servers)
         if not quiet and not self._frozen:
             return {s: Load(steal[k], load[k], cores[k], at, SOURCE) for s, k in numbers if k is not None}

@@ -6,6 +6,7 @@ appears starts without a past, one that disappears is forgotten.
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -172,8 +173,8 @@ def _host_states(snapshot: ComputeSnapshot, now: Readings, policy: BalancePolicy
     hosts = tuple(snapshot.hosts.values())
     number = {host.name: i for i, host in enumerate(hosts)}
     servers = snapshot.servers.values()
-    where = np.fromiter((number[s.host] for s in servers), np.int64, len(now.ids))
-    vcpus = np.fromiter((s.vcpus for s in servers), np.float64, len(now.ids))
+    where = np.fromiter(map(number.__getitem__, map(attrgetter("host"), servers)), np.int64, len(now.ids))
+    vcpus = np.fromiter(map(attrgetter("vcpus"), servers), np.float64, len(now.ids))
     cpus = np.array([h.cpus for h in hosts], np.float64)
     slow, _ = throttled(cpus, where, vcpus, now, settled(snapshot, hosts))
     limit = policy.detect.host_over

@@ -2,7 +2,8 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,21 +18,36 @@ def roles_of(
     snapshot: ComputeSnapshot, servers: Sequence[Server], rules: Roles
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Role number per server (-1: none) and the roles' names."""
+    key = rules.metadata_key
+    roles: list[str | None] = [metadata.get(key) for metadata in map(attrgetter("metadata"), servers)]
+    if not all(roles):
+        _fill_in(roles, snapshot, servers, rules)
+    names = dict.fromkeys(roles)
+    names.pop(None, None)
+    number: dict[str | None, int] = {name: i for i, name in enumerate(names)}
+    number[None] = -1
+    return np.fromiter(map(number.__getitem__, roles), np.int64, len(roles)), tuple(name for name in names if name)
+
+
+def _fill_in(roles: list[str | None], snapshot: ComputeSnapshot, servers: Sequence[Server], rules: Roles) -> None:
+    """Find the roles that metadata did not tell: by group, else by name."""
     groups = _group_of(snapshot) if rules.server_group else {}
     pattern = re.compile(rules.name_pattern) if rules.name_pattern else None
-    key = rules.metadata_key
-    told = [s.metadata.get(key) or groups.get(s.id) for s in servers]
-    named = [None if role else _by_name(pattern, s.name) for role, s in zip(told, servers, strict=True)]
-    numbering = _mere_numbering(named, len(servers))
-    roles = [role or (name if name != numbering else None) for role, name in zip(told, named, strict=True)]
-    names = tuple(dict.fromkeys(role for role in roles if role))
-    number: dict[str | None, int] = {name: i for i, name in enumerate(names)}
-    return np.fromiter((number.get(role, -1) for role in roles), np.int64, len(roles)), names
+    named: dict[int, str] = {}
+    for i, server in enumerate(servers):
+        if not roles[i]:
+            roles[i] = groups.get(server.id)
+            if roles[i] is None and (name := _by_name(pattern, server.name)):
+                named[i] = name
+    numbering = _mere_numbering(named.values(), len(servers))
+    for i, name in named.items():
+        if name != numbering:
+            roles[i] = name
 
 
-def _mere_numbering(named: Sequence[str | None], servers: int) -> str | None:
+def _mere_numbering(named: Collection[str], servers: int) -> str | None:
     """A name that most servers of a cloud share (vm-0001, vm-0002 ...) numbers them; it tells no role."""
-    name, n = Counter(name for name in named if name).most_common(1)[0] if any(named) else (None, 0)
+    name, n = Counter(named).most_common(1)[0] if named else (None, 0)
     return name if n > servers / 2 and servers >= MANY else None
 
 

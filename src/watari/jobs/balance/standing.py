@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fnmatch import translate
+from operator import attrgetter
 
 from watari.jobs.balance.world import World
 from watari.model.compute import HostName, PastMove, ServerGroup, ServerId
@@ -52,8 +53,8 @@ class Standing:
     def findings(self) -> tuple[Finding, ...]:
         """Servers that the cycle breaker holds."""
         calm = self.policy.calm
-        since = self._now() - timedelta(seconds=calm.cycle_window_s)
-        counts = Counter(m.server for m in self.world.snapshot.past if m.done and m.ended > since)
+        often = Counter(map(attrgetter("server"), self.world.snapshot.past))  # at least as many as count below
+        counts = {id_: self._recent(self.moves[id_]) for id_, n in often.items() if n >= calm.cycle_moves}
         text = "moved {} times in " + f"{format_duration(calm.cycle_window_s)} (limit {calm.cycle_moves}); left alone"
         cure = "Look at its load: moving does not help it. Resize it."
         return tuple(
@@ -133,8 +134,12 @@ def standing(world: World, policy: BalancePolicy) -> Standing:
     for group in world.snapshot.groups.values():
         for member in group.members:
             groups[member].append(group)
+    calm = policy.calm
+    longest_s = max(calm.cool_down_s, calm.no_return_s, calm.cycle_window_s, calm.failed_cool_down_s)
+    since = world.snapshot.taken_at - timedelta(seconds=longest_s)
     for move in world.snapshot.past:
-        moves[move.server].append(move)
+        if move.ended > since:
+            moves[move.server].append(move)
     flying = frozenset(f.server for f in world.snapshot.flights)
     number = {id_: i for i, id_ in enumerate(world.readings.ids) if id_ in groups}
     exclude = policy.exclude

@@ -101,8 +101,8 @@ def read_loads(snapshot: ComputeSnapshot, stale_after_s: float) -> Readings:
 
 def _ages_s(taken_at: datetime, loads: Sequence[Load]) -> Floats:
     """Seconds since each value was true; most loads share one datetime, so each is subtracted once."""
-    ages = {at: max(0.0, (taken_at - at).total_seconds()) for at in {load.at for load in loads}}
-    return np.fromiter((ages[load.at] for load in loads), np.float64, len(loads))
+    ages = {at: max(0.0, (taken_at - at).total_seconds()) for at in set(map(attrgetter("at"), loads))}
+    return np.fromiter(map(ages.__getitem__, map(attrgetter("at"), loads)), np.float64, len(loads))
 
 
 def build_world(
@@ -120,7 +120,7 @@ def build_world(
     servers = tuple(snapshot.servers.values())
     index = {h.name: i for i, h in enumerate(hosts)}
     zones, zone_of, slices = _zones(hosts)
-    host_of = np.fromiter((index[s.host] for s in servers), np.int64, len(servers))
+    host_of = np.fromiter(map(index.__getitem__, map(attrgetter("host"), servers)), np.int64, len(servers))
     role_of, role_names = roles_of(snapshot, servers, policy.roles)
     vcpus = _floats(servers, "vcpus")
     cpus = _floats(hosts, "cpus")
