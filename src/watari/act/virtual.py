@@ -52,9 +52,15 @@ class VirtualExecutor:
         self.runs = [run for run in self.runs if not run.over]
 
     def drop_waiting(self) -> None:
-        """Forget operations that never started: the next plan decides anew, on fresher data."""
+        """Forget operations that never started, and why others were refused: the next plan decides anew, on fresher data.
+
+        A loop that runs for months keeps only what it did.
+        """
         for run in self.runs:
-            run.operations = [o for o in run.operations if o.state != "pending"]
+            started = [o for o in run.operations if o.state != "pending"]
+            if len(started) < len(run.operations) or run.plan.refusals:
+                run.operations = started
+                run.plan = replace(run.plan, operations=tuple(o.operation for o in started), refusals=())
         self.runs = [run for run in self.runs if not run.over]
 
     def under_way(self) -> Iterator[UnderWay]:

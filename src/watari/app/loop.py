@@ -47,6 +47,8 @@ class Balancer:
         self.executor.guard.hosts = snapshot.hosts
         self.memory = remember(self.memory, snapshot, self.policy)
         self.executor.drop_waiting()
+        if self.history and not self.history[-1].operations:
+            self.history.pop()  # nothing of it ever started
         if not always_plan and not needs_help(self.memory, snapshot, self.policy):
             self.plan = None
             return None
