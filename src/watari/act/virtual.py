@@ -52,7 +52,7 @@ class VirtualExecutor:
         self.runs = [run for run in self.runs if not run.over]
 
     def drop_waiting(self) -> None:
-        """Forget operations that never started, and why others were refused: the next plan decides anew, on fresher data.
+        """Forget what never started, and the refusals: the next plan decides anew, on fresher data.
 
         A loop that runs for months keeps only what it did.
         """

@@ -6,6 +6,7 @@ from datetime import datetime
 import numpy as np
 
 from watari.jobs.balance.draft import Draft, Move
+from watari.jobs.balance.ledger import relieved
 from watari.jobs.balance.outlook import Outlook, outlook
 from watari.jobs.balance.refusals import refusals
 from watari.jobs.balance.words import host_reason, rule_reasons, still_over, takes_off
@@ -118,7 +119,8 @@ def _reasons(draft: Draft, move: Move) -> tuple[Reason, ...]:
     source = world.hosts[move.source].name
     why = found.why.get(move.source, "starved")
     host = host_reason(why, source, move.need_before, float(world.cpus[move.source]))
-    off = takes_off(cores, source)
+    done = relieved(draft.ledger, move.source, np.zeros(0, np.int64))
+    off = takes_off(cores, source, done)
     if found.held[s]:
         held = int(found.rounds[s]), int(found.needed[s])
         rules = rule_reasons(draft.policy.detect, float(found.steal[s]), float(found.load[s]), *held)
