@@ -39,7 +39,7 @@ class VirtualExecutor:
 
     def tick(self) -> None:
         """Advance what is under way first, then start what the guard lets start, in the plan's order."""
-        live = [run for run in self.runs if not run.over]
+        live, self._busy = [run for run in self.runs if not run.over], None
         for run in live:
             for record in run.operations:
                 if record.under_way:

@@ -62,6 +62,8 @@ def _left_over(draft: Draft, s: int, host: str) -> Refusal:
         )
     if need <= cpus * (1 + 1e-9):
         why = f"{host} is asked for {need:.1f} of {cpus:.1f} cores now: its steal should fall by itself"
-        return Refusal(id_, "easing", why, "If it lasts, look for CPU pinning or a throttled host.")
+        return Refusal(
+            id_, "easing", why, "If it lasts, look for CPU pinning, a CPU quota of its flavor or a throttled host."
+        )
     why = f"asks for {float(draft.found.now[s]):.2f} cores; {host} lacks {need - cpus:.1f}: its leaving would not help"
     return Refusal(id_, "too-small", why, "Move or resize the servers that cannot move, or add CPU.")

@@ -67,8 +67,8 @@ def host_reason(why: str, host: str, need_cores: float, cpus: float) -> Reason:
 
 def takes_off(cores: float, source: str, relieved: bool) -> Reason:
     """What its leaving does for the host: of the fewest servers that relieve it, the cheapest to copy."""
-    rest = "no fewer moves relieve it" if relieved else "that alone cannot be relieved, but the starved can get away"
-    return Reason("choice", f"its leaving takes {cores:.1f} cores off {source}; {rest}")
+    rest = "; no fewer moves relieve it" if relieved else ", which this plan does not relieve fully"
+    return Reason("choice", f"its leaving takes {cores:.1f} cores off {source}{rest}")
 
 
 def chosen_why(first: Candidate, role: str) -> Candidate:

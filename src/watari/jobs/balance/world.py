@@ -173,7 +173,8 @@ def throttled(cpus: Floats, host_of: Ints, vcpus: Floats, readings: Readings, se
 
     A host that steals at 20 of 24 threads (pinning, NUMA, a throttled socket) has 20 to give. It seems so only when
     every server there is known, more than 2 % of what they asked for was not given, and the gap is over 10 %:
-    migrations under way explain less than that. It does not of a host that is not `settled`: its servers
+    migrations under way explain less than that. A host that gives less than half is not judged: a quota
+    of its servers' flavors explains it better. Nor is a host that is not `settled`: its servers
     still report the steal of before the move, which they suffered from others' demand.
     """
     n = len(cpus)
@@ -181,7 +182,7 @@ def throttled(cpus: Floats, host_of: Ints, vcpus: Floats, readings: Readings, se
     stolen = np.bincount(host_of, readings.steal * vcpus, n)
     blind = np.bincount(host_of, ~readings.known, n) > 0
     gave = np.subtract(demand, stolen, dtype=np.float64)
-    return settled & ~blind & (stolen > 0.02 * demand) & (gave < 0.9 * cpus) & (demand > 0), gave
+    return settled & ~blind & (stolen > 0.02 * demand) & (gave > 0.5 * cpus) & (gave < 0.9 * cpus), gave
 
 
 def _effective_cpus(
