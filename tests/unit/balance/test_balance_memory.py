@@ -1,6 +1,7 @@
 """What is remembered between rounds: smoothed loads, rounds that a threshold held, the shape of a day."""
 
 from dataclasses import replace
+from datetime import timedelta
 from math import exp
 
 import numpy as np
@@ -60,12 +61,18 @@ def test_rounds_count_both_thresholds_and_begin_anew() -> None:
 
 
 def test_a_missing_reading_is_no_reading() -> None:
-    """The averages stay as they were, and the count of rounds begins anew: unknown is not starved."""
+    """The averages and the count of rounds stay as they were: unknown is neither starved nor healthy."""
     before = remembered(at_minute(0, {"web-1": STARVED}))
     after = remember(before, at_minute(1, {}), POLICY)
     assert after.steal[0] == before.steal[0]
     assert after.mean[0] == before.mean[0]
-    assert after.rounds.tolist() == [0]
+    assert after.rounds.tolist() == before.rounds.tolist() == [1]
+    assert not plan(at_minute(1, {}), POLICY, after).operations
+
+
+def test_a_reading_seen_twice_is_one_round() -> None:
+    once = at_minute(0, {"web-1": STARVED})
+    assert remembered(once, replace(once, taken_at=once.taken_at + timedelta(seconds=60))).rounds.tolist() == [1]
 
 
 def test_not_a_number_is_no_reading() -> None:
@@ -98,8 +105,11 @@ def test_an_empty_cloud_can_be_remembered() -> None:
 def test_hosts_count_the_rounds_in_which_they_are_asked_for_too_much() -> None:
     servers = [server(f"s-{i}", H1, vcpus=16) for i in range(2)]
     both = {s.name: load(cores=13.0) for s in servers}
-    memory = remembered(snapshot(servers, both), snapshot(servers, both))
-    assert memory.host_rounds == {"h1": 2}
+    first = snapshot(servers, both)
+    later = first.taken_at + timedelta(seconds=60)
+    second = replace(first, taken_at=later, loads={id_: replace(x, at=later) for id_, x in first.loads.items()})
+    assert remembered(first, second).host_rounds == {"h1": 2}
+    assert remembered(first, first).host_rounds == {"h1": 1}
 
 
 def test_a_memory_of_other_servers_is_a_mistake() -> None:

@@ -153,7 +153,7 @@ def _still_over(draft: Draft) -> tuple[Finding, ...]:
     need = draft.ledger.levels.max(axis=0)
     starving = np.bincount(world.host_of, found.starved, len(world.hosts)) > 0
     out = []
-    for h in np.flatnonzero(found.hot & ~starving & (need > world.cpus * (1 + 1e-9))).tolist():
+    for h in np.flatnonzero(found.hot & ~starving & (need > draft.ledger.ceiling)).tolist():
         here = [s for s in world.on(h).tolist() if s in draft.bans or s in draft.nowhere]
         whys = [draft.nowhere[s][0] if s in draft.nowhere else draft.bans[s].why for s in here[:1]]
         names = [world.servers[s].name for s in here]

@@ -30,6 +30,8 @@ class Ledger:
     vcpus_free: Floats
     arrivals: dict[int, Ints]  # role -> servers planned per host, only for touched roles
     departures: dict[tuple[int, int], int]  # (role, host) -> servers planned to leave, or leaving
+    inbound: dict[tuple[int, int], int]  # (role, host) -> servers flying to it
+    ceiling: Floats  # cores that a host may be asked for after the plan: its CPU, or the policy's share of it
     guests: dict[int, set[int]]  # host -> servers planned or flying to it
     cautious: bool  # False: no deviation is known, mean and demand now are one
     bold: Bools  # hosts that cannot be relieved with caution: demand now and the forecast have to do
@@ -68,10 +70,13 @@ class Ledger:
         return self._role_row(role)[hosts]
 
     def role_at_source(self, role: int, h: int) -> int:
-        """Servers of the role that stay on host `h`, itself included while its move is being weighed."""
+        """Servers of the role that stay on host `h`, itself included while its move is being weighed.
+
+        Those that fly to it are not counted: their move may fail.
+        """
         if role < 0:
             return 0
-        return int(self._role_row(role)[h]) - self.departures.get((role, h), 0)
+        return int(self._role_row(role)[h]) - self.departures.get((role, h), 0) - self.inbound.get((role, h), 0)
 
     def move(self, s: int, source: int, target: int) -> None:
         """Book a move."""
@@ -115,10 +120,14 @@ def open_ledger(world: World, policy: BalancePolicy, found: Diagnosis) -> Ledger
     flying = np.flatnonzero(world.bound_for >= 0)
     guests: dict[int, set[int]] = {}
     departures: dict[tuple[int, int], int] = {}
+    inbound: dict[tuple[int, int], int] = {}
     for s in flying.tolist():
         guests.setdefault(int(world.bound_for[s]), set()).add(s)
         leaves = int(world.role_of[s]), int(world.host_of[s])
         departures[leaves] = departures.get(leaves, 0) + 1
+        comes = int(world.role_of[s]), int(world.bound_for[s])
+        inbound[comes] = inbound.get(comes, 0) + 1
+    shares = (1.0, policy.detect.host_over or 1.0, policy.look_ahead.over if len(found.ahead) else 1.0)
     return Ledger(
         world=world,
         policy=policy,
@@ -133,6 +142,8 @@ def open_ledger(world: World, policy: BalancePolicy, found: Diagnosis) -> Ledger
         vcpus_free=_free(world, world.vcpu_limit, world.vcpus, flying),
         arrivals={},
         departures=departures,
+        inbound=inbound,
+        ceiling=min(shares) * world.cpus * (1 + 1e-9),
         guests=guests,
         cautious=bool(found.variance.any()),
         bold=np.zeros(len(world.hosts), bool),
@@ -142,8 +153,8 @@ def open_ledger(world: World, policy: BalancePolicy, found: Diagnosis) -> Ledger
 
 
 def relieved(ledger: Ledger, h: int, without: Ints) -> bool:
-    """Would host `h` give everyone what they ask for if the servers `without` left?"""
-    return ledger.need_without(h, without) <= float(ledger.world.cpus[h]) * (1 + 1e-9)
+    """Would host `h` be under its ceiling if the servers `without` left?"""
+    return ledger.need_without(h, without) <= float(ledger.ceiling[h])
 
 
 def _highest(levels: Floats) -> Floats:

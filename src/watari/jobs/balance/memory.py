@@ -59,6 +59,9 @@ def remember(memory: Memory | None, snapshot: ComputeSnapshot, policy: BalancePo
     error = now.demand - old.mean
     guess = (FIRST_GUESS * now.demand) ** 2
     variance = np.where(again, (1 - slow) * (old.variance + slow * error**2), np.where(first, guess, old.variance))
+    # The same reading seen twice is one round; a missing one neither counts nor clears.
+    was_s = np.where(np.isfinite(old.readings.age_s), old.readings.age_s, 0.0)
+    fresh = (elapsed_s + was_s - np.where(now.known, now.age_s, 0.0) > 1e-6) | ~old.seen
     over_hosts, slow_hosts = _host_states(snapshot, now, policy)
     over = now.known & (steal >= policy.detect.steal) & (load >= policy.detect.load_per_vcpu)
     return Memory(
@@ -69,8 +72,8 @@ def remember(memory: Memory | None, snapshot: ComputeSnapshot, policy: BalancePo
         mean=_smooth(old.mean, now.demand, first, again, slow),
         variance=variance,
         seen=old.seen | now.known,
-        rounds=np.where(over, old.rounds + 1, 0),
-        host_rounds=_host_rounds(old.host_rounds, over_hosts, snapshot),
+        rounds=np.where(now.known & fresh, np.where(over, old.rounds + 1, 0), old.rounds),
+        host_rounds=_host_rounds(old.host_rounds, over_hosts, snapshot) if fresh.any() else old.host_rounds,
         throttled_rounds=_host_rounds(old.throttled_rounds, slow_hosts, snapshot),
         readings=now,
         shape=_shape(old.shape, snapshot.taken_at, np.where(now.known, now.demand, old.mean), policy),
@@ -127,8 +130,9 @@ def forecast_cores(memory: Memory | None, policy: BalancePolicy, at: datetime) -
 
 def _start(now: Readings, snapshot: ComputeSnapshot) -> Memory:
     zeros = np.zeros(len(now.ids))
+    nothing = replace(now, age_s=np.full(len(now.ids), np.inf))
     never, rounds = zeros.astype(bool), zeros.astype(np.int64)
-    return Memory(now.ids, snapshot.taken_at, zeros, zeros, zeros, zeros, never, rounds, {}, {}, now)
+    return Memory(now.ids, snapshot.taken_at, zeros, zeros, zeros, zeros, never, rounds, {}, {}, nothing)
 
 
 def _follow(memory: Memory, ids: tuple[ServerId, ...]) -> Memory:
@@ -155,6 +159,9 @@ def _follow(memory: Memory, ids: tuple[ServerId, ...]) -> Memory:
         variance=pick(memory.variance),
         seen=pick(memory.seen.astype(float)) > 0,
         rounds=pick(memory.rounds.astype(float)).astype(np.int64),
+        readings=replace(memory.readings, age_s=np.where(found, memory.readings.age_s[old], np.inf))
+        if len(memory.ids)
+        else memory.readings,
         shape=shape if len(memory.ids) else None,
     )
 

@@ -19,7 +19,7 @@ def roles_of(
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Role number per server (-1: none) and the roles' names."""
     key = rules.metadata_key
-    roles: list[str | None] = [metadata.get(key) for metadata in map(attrgetter("metadata"), servers)]
+    roles: list[str | None] = [metadata.get(key) or None for metadata in map(attrgetter("metadata"), servers)]
     if not all(roles):
         _fill_in(roles, snapshot, servers, rules)
     names = dict.fromkeys(roles)
@@ -52,8 +52,14 @@ def _mere_numbering(named: Collection[str], servers: int) -> str | None:
 
 
 def _group_of(snapshot: ComputeSnapshot) -> Mapping[ServerId, str]:
-    """Only groups that keep apart are roles: they say which servers must not share a host's fate."""
-    return {m: g.name for g in snapshot.groups.values() if g.policy.endswith("anti-affinity") for m in g.members}
+    """Only groups that keep apart are roles: they say which servers must not share a host's fate.
+
+    Two projects may call their groups alike: those go by name and id.
+    """
+    apart = [g for g in snapshot.groups.values() if g.policy.endswith("anti-affinity")]
+    names = Counter(g.name for g in apart)
+    label = {g.id: g.name if g.name and names[g.name] == 1 else f"{g.name}:{g.id}" for g in apart}
+    return {member: label[g.id] for g in apart for member in g.members}
 
 
 def _by_name(pattern: re.Pattern[str] | None, name: str) -> str | None:

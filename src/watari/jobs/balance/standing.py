@@ -72,6 +72,8 @@ class Standing:
         server = self.world.servers[s]
         if server.id in self.flying:
             return Ban("moving", "is being moved already")
+        if self.world.hosts[int(self.world.host_of[s])].state == "down":
+            return Ban("host-down", f"{server.host} is down: nothing moves live off it", "Recover the host first.")
         if server.status != "ACTIVE":
             return Ban("status", f"is {server.status}, and only ACTIVE servers move live", "Mend or start it first.")
         if server.pinned_by:

@@ -46,7 +46,7 @@ def _fewest(ledger: Ledger, h: int, pool: Ints) -> int | None:
 def _short(ledger: Ledger, h: int, pool: Ints) -> int | None:
     """A lower bound of k from demand now alone, so that long pools are not tried one by one."""
     off = np.cumsum(ledger.demands[0, pool])
-    gap = ledger.levels[0, h] - ledger.world.cpus[h]
+    gap = ledger.levels[0, h] - ledger.ceiling[h]
     return int(np.searchsorted(off, gap - 1e-9)) + 1 if gap > 0 else None
 
 
@@ -71,7 +71,7 @@ def _without_each(ledger: Ledger, h: int, gone: Ints, pool: Ints) -> Floats:
 
 
 def _enough(ledger: Ledger, h: int) -> float:
-    return float(ledger.world.cpus[h]) * (1 + 1e-9)
+    return float(ledger.ceiling[h])
 
 
 def _cheapest_single(ledger: Ledger, h: int, pool: Ints, cost: Floats) -> Ints:

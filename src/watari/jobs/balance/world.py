@@ -22,6 +22,8 @@ from watari.policy.balance import BalancePolicy
 
 SETTLE_S = 300.0  # the longest window that meters commonly take means over
 THROTTLED_ROUNDS = 5  # so long a host has to give too little before that is taken for its capacity
+SKEW_S = 60.0
+NOT_RUNNING = frozenset({"SHUTOFF", "STOPPED", "PAUSED", "SUSPENDED", "SHELVED", "SHELVED_OFFLOADED"})
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -84,7 +86,10 @@ class World:
 
 
 def read_loads(snapshot: ComputeSnapshot, stale_after_s: float) -> Readings:
-    """Loads as columns; whatever is missing, older than `stale_after_s` or not a finite number is unknown."""
+    """Loads as columns; whatever is missing, older than `stale_after_s` or not a finite number is unknown.
+
+    A server that does not run asks for nothing: that is known without a meter.
+    """
     ids = tuple(snapshot.servers)
     found = list(map(snapshot.loads.get, ids))
     present = np.fromiter((load is not None for load in found), np.bool_, len(ids))
@@ -95,14 +100,22 @@ def read_loads(snapshot: ComputeSnapshot, stale_after_s: float) -> Readings:
         table[row, present] = np.fromiter(map(attrgetter(name), loads), np.float64, len(loads))
     table[3, present] = _ages_s(snapshot.taken_at, loads)
     known = np.isfinite(table).all(axis=0) & (table >= 0).all(axis=0) & (table[3] <= stale_after_s)
+    servers = tuple(snapshot.servers.values())
+    off = [i for i in np.flatnonzero(~known).tolist() if servers[i].status in NOT_RUNNING]
+    table[:, off], known[off] = 0.0, True
     steal, load_, demand = np.where(known, table[:3], 0.0)
     return Readings(ids, steal, load_, demand, table[3], known)
 
 
 def _ages_s(taken_at: datetime, loads: Sequence[Load]) -> Floats:
     """Seconds since each value was true; most loads share one datetime, so each is subtracted once."""
-    ages = {at: max(0.0, (taken_at - at).total_seconds()) for at in set(map(attrgetter("at"), loads))}
+    ages = {at: _age_s((taken_at - at).total_seconds()) for at in set(map(attrgetter("at"), loads))}
     return np.fromiter(map(ages.__getitem__, map(attrgetter("at"), loads)), np.float64, len(loads))
+
+
+def _age_s(seconds: float) -> float:
+    """Clocks differ a little; a reading from further ahead than that is of no known time."""
+    return max(0.0, seconds) if seconds >= -SKEW_S else np.inf
 
 
 def build_world(
