@@ -21,5 +21,9 @@ class Stale(Permanent):
     """The world is no longer what the plan saw; plan again."""
 
 
+class Busy(Permanent):
+    """Another process works on the same thing; wait for it."""
+
+
 class BadInput(Permanent):
     """A file or an argument is wrong; the message says where and what would be right."""

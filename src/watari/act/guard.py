@@ -1,12 +1,12 @@
 """One place that decides whether a move may start now, and how fast it may copy."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from watari.model.compute import Host, HostName
+from watari.model.compute import Flight, Host, HostName
 from watari.plan.plan import Operation
-from watari.plan.text import format_duration
 from watari.policy.balance import BalancePolicy, Budgets, Peak
 
 LEAST_SHARE = 0.2  # a move that would get less than this share of a link's budget waits: slow copies never converge
@@ -50,12 +50,11 @@ class Guard:
         moves, step, budgets = list(under_way), op.steps[0], self.policy.budgets
         if why := self._closed(op.zone, at):
             return Wait(why)
-        peak = self._peak(op.zone, at)
-        if why := _concurrency(op, moves, budgets, peak):
+        peaks = self._peaks(op.zone, at)
+        if why := _peak_why(peaks, moves) or _concurrency(op, moves, budgets):
             return Wait(why)
-        return self._rate(
-            step.source, step.target, step.bandwidth_mib_s, moves, 1.0 if peak is None else peak.bandwidth
-        )
+        share = min((p.bandwidth for p in peaks), default=1.0)
+        return self._rate(step.source, step.target, step.bandwidth_mib_s, moves, share)
 
     def _closed(self, zone: str, at: datetime) -> str:
         if self.stopped:
@@ -66,16 +65,14 @@ class Guard:
                 return f"quiet hours {window}"
         return ""
 
-    def _peak(self, zone: str, at: datetime) -> Peak | None:
+    def _peaks(self, zone: str, at: datetime) -> list[Peak]:
+        """The peak windows that hold now; where they overlap the strictest counts."""
         local = self.policy.local(at)
-        return next(
-            (
-                p
-                for p in self.policy.budgets.peaks
-                if p.window.contains(local) and (not p.window.zones or zone in p.window.zones)
-            ),
-            None,
-        )
+        return [
+            p
+            for p in self.policy.budgets.peaks
+            if p.window.contains(local) and (not p.window.zones or zone in p.window.zones)
+        ]
 
     def _rate(
         self, source: HostName, target: HostName, cap: float | None, moves: list[UnderWay], share: float
@@ -101,28 +98,36 @@ class Guard:
         return have * share if limit is None else min(have, limit * share)
 
 
-def next_opening(policy: BalancePolicy, at: datetime) -> str:
-    """When the quiet hours that hold now end, in words; empty outside them."""
-    local = policy.local(at)
-    for window in policy.budgets.quiet:
-        if window.contains(local):
-            end, now = window.end, local
-            left_s = (end.hour - now.hour) * 3600 + (end.minute - now.minute) * 60 - now.second
-            return f"until {end:%H:%M}, in {format_duration(left_s % 86400)}"
+def _peak_why(peaks: list[Peak], moves: list[UnderWay]) -> str:
+    for peak in peaks:
+        if peak.moves == 0:
+            return f"peak {peak.window}: no move starts"
+        zones = peak.window.zones
+        inside = sum([not zones or m.zone in zones for m in moves])
+        if inside >= peak.moves:
+            return f"moves in total (peak {peak.window}): {inside} of {peak.moves}"
     return ""
 
 
-def _concurrency(op: Operation, moves: list[UnderWay], budgets: Budgets, peak: Peak | None) -> str:
+def _concurrency(op: Operation, moves: list[UnderWay], budgets: Budgets) -> str:
     step = op.steps[0]
-    total = budgets.total if peak is None else min(budgets.total, peak.moves)
-    if peak is not None and total == 0:
-        return f"peak {peak.window}: no move starts"
-    if len(moves) >= total:
-        return f"moves in total{'' if peak is None else f' (peak {peak.window})'}: {len(moves)} of {total}"
     counts = (
+        ("moves in total", len(moves), budgets.total),
         (f"moves in {op.zone}", sum([m.zone == op.zone for m in moves]), budgets.per_zone),
         (f"moves out of {step.source}", sum([m.source == step.source for m in moves]), budgets.per_host_out),
         (f"moves into {step.target}", sum([m.target == step.target for m in moves]), budgets.per_host_in),
         (f"moves of role {op.role}", sum([m.role == op.role for m in moves]) if op.role else 0, budgets.per_role),
     )
     return next((f"{what}: {used} of {limit}" for what, used, limit in counts if used >= limit), "")
+
+
+def foreign(flights: Iterable[Flight], own: Iterable[UnderWay], hosts: Mapping[HostName, Host]) -> list[UnderWay]:
+    """Moves under way that are not ours. They hold places; how fast they copy is not known, so no bandwidth."""
+    ours = Counter((m.source, m.target) for m in own)
+    out = []
+    for flight in flights:
+        if ours[flight.source, flight.target] > 0:
+            ours[flight.source, flight.target] -= 1
+        elif flight.source in hosts:
+            out.append(UnderWay(flight.source, flight.target, hosts[flight.source].zone, "", 0.0))
+    return out

@@ -1,12 +1,12 @@
 """How each verb is asked for, watched, found again and undone. The same handlers serve every executor."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Protocol, TypeVar
 
 from watari.errors import Refused
 from watari.plan.steps import LiveMigrate, Step
-from watari.ports import Compute, Migration, MigrationId
+from watari.ports import Compute, MigrationId
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,6 @@ class Failed:
     text: str
 
 
-LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 Outcome = Progress | Done | Failed
 S = TypeVar("S", contravariant=True)
 
@@ -79,20 +78,16 @@ class LiveMigration:
         return None
 
     def start(self, step: LiveMigrate) -> str:
-        """A refusal because the very same move is under way already (an earlier run asked for it) adopts that one."""
-        try:
-            return self.compute.start_live_migration(step.server, step.target, step.bandwidth_mib_s)
-        except Refused:
-            found = self.compute.find_migration(step.server, step.target, LONG_AGO)
-            if found is None or found.over:
-                raise
-            return found.id
+        return self.compute.start_live_migration(step.server, step.target, step.bandwidth_mib_s)
 
     def poll(self, step: LiveMigrate, handle: str) -> Outcome:
-        migration = self.compute.migration(MigrationId(handle))
+        try:
+            migration = self.compute.migration(MigrationId(handle))
+        except Refused as e:  # clouds forget migrations that are over: where the server is decides
+            return self._judge(step, str(e))
         if not migration.over:
             return Progress(migration.done_mib, migration.total_mib, migration.rate_mib_s, migration.status)
-        return self._judge(step, migration)
+        return self._judge(step, migration.error or f"the cloud says {migration.status}")
 
     def find(self, step: LiveMigrate, since: datetime) -> str | None:
         found = self.compute.find_migration(step.server, step.target, since)
@@ -106,13 +101,12 @@ class LiveMigration:
         except Refused:  # it ended between the two calls
             return
 
-    def _judge(self, step: LiveMigrate, migration: Migration) -> Outcome:
+    def _judge(self, step: LiveMigrate, why: str) -> Outcome:
         server = self.compute.locate(step.server)
         if server is None:
             return Failed("the server is gone")
         if server.host == step.target:
             return Done()
-        why = migration.error or f"the cloud says {migration.status}"
         return Failed(f"{why}; the server is {server.status} on {server.host}")
 
 

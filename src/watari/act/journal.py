@@ -29,6 +29,7 @@ class StepRecord:
     total_mib: float = 0.0
     rate_mib_s: float = 0.0
     moved_at: datetime | None = None  # when progress was last seen
+    adopted: bool = False  # found under way; an earlier process, or somebody, asked for it
 
     @property
     def over(self) -> bool:

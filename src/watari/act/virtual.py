@@ -13,6 +13,7 @@ from watari.plan.steps import VERBS, Step
 from watari.ports import Clock
 
 BACKOFF_S = (5.0, 10.0, 20.0, 40.0, 60.0, 60.0, 60.0, 60.0)  # then an operation gives up
+SKEW = timedelta(seconds=60)  # the cloud's clock may be behind ours
 STALL_S = 900.0  # no progress for this long: the move is stopped, the server stays where it is
 
 
@@ -51,13 +52,29 @@ class VirtualExecutor:
                     self._advance(run, record)
         self.runs = [run for run in self.runs if not run.over]
 
+    def adopt(self, run: Run) -> None:
+        """Take over what an earlier process asked for and still goes on, before anything new is judged by the budgets.
+
+        Looks for moves since the plan was made. Raises Transient when the cloud does not answer: call again.
+        """
+        now = self.clock.now()
+        for record in run.operations:
+            for r in (r for r in record.steps if r.state == "pending"):
+                handler = self.handlers[type(r.step)]
+                handle = handler.find(r.step, run.plan.made_at)
+                if handle is None or not isinstance(handler.poll(r.step, handle), Progress):
+                    break
+                r.handle, r.asked_at, r.moved_at, r.adopted = handle, now, now, True
+                r.state = record.state = "running"
+                self._write(run, record, r)
+
     def drop_waiting(self) -> None:
         """Forget what never started, and the refusals: the next plan decides anew, on fresher data.
 
         A loop that runs for months keeps only what it did.
         """
         for run in self.runs:
-            started = [o for o in run.operations if o.state != "pending"]
+            started = [o for o in run.operations if o.state != "pending" or any(r.asked_at for r in o.steps)]
             if len(started) < len(run.operations) or run.plan.refusals:
                 run.operations = started
                 run.plan = replace(run.plan, operations=tuple(o.operation for o in started), refusals=())
@@ -99,7 +116,7 @@ class VirtualExecutor:
             case "pending":
                 self._begin(run, record, r, now)
             case "intended":  # the process died, or the call failed, between the intent and the handle: look first
-                r.handle, r.note = handler.find(r.step, r.asked_at or now), ""
+                r.handle, r.note = handler.find(r.step, (r.asked_at or now) - SKEW), ""
                 if r.handle is None:  # it was never taken: whether it may start is decided anew
                     r.state = record.state = "pending"
                     self._begin(run, record, r, now)
@@ -155,9 +172,20 @@ class VirtualExecutor:
                     r.moved_at = now
                 r.done_mib, r.total_mib, r.rate_mib_s, r.note = done_mib, total_mib, rate_mib_s, ""
                 if r.moved_at is not None and (now - r.moved_at).total_seconds() > STALL_S:
-                    handler.undo(r.step, r.handle)
-                    r.state, r.ended_at = "undone", now
-                    r.note = f"no progress for {STALL_S / 60:.0f} min: stopped; the server stays on {r.step.source}"
+                    self._stop(handler, r, now)
+
+    def _stop(self, handler: Handler[Step], r: StepRecord, now: datetime) -> None:
+        """Stop a move without progress, unless somebody else asked for it; then look where the server is."""
+        assert r.handle is not None
+        if r.adopted:
+            r.note = f"no progress for {STALL_S / 60:.0f} min; not ours to stop"
+            return
+        handler.undo(r.step, r.handle)
+        if isinstance(verdict := handler.check(r.step), Done):
+            r.state, r.note, r.ended_at = "done", verdict.text, now
+            return
+        r.state, r.ended_at = "undone", now
+        r.note = f"no progress for {STALL_S / 60:.0f} min: stopped; the server stays on {r.step.source}"
 
     def _later(self, r: StepRecord, why: str, now: datetime) -> None:
         """Nothing changed, or nobody knows: ask again later, less and less often.

@@ -3,11 +3,12 @@
 import json
 import re
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from watari.app.state import read_json, state_dir, write_atomically
+from watari.app.state import alone, read_json, state_dir, write_atomically
 from watari.drivers.sim.build import account_cloud, demand_for
 from watari.drivers.sim.cloud import SimCloud
 from watari.drivers.snapshot_file import read_snapshot
@@ -63,7 +64,17 @@ def sim_size(name: str) -> SimSize:
     servers = int(match["servers"]) if match["servers"] else round(hosts * 12.5)
     if not 3 <= hosts <= LARGEST_SIM:
         raise BadInput(f"{name}: a simulated cloud has 3 to {LARGEST_SIM} hosts; plan larger ones from a snapshot file")
+    if servers < 1:
+        raise BadInput(f"{name}: a simulated cloud has at least one server, such as sim:{hosts}/{round(hosts * 12.5)}")
     return SimSize(hosts, servers, int(match["seed"] or 1))
+
+
+def sim_name(name: str) -> str | None:
+    """The full name of a simulated cloud, `sim:80/1000@1` for `sim`; None if the name is no simulated cloud's."""
+    try:
+        return sim_size(name).name
+    except BadInput:
+        return None
 
 
 def open_cloud(name: str, *, fresh: bool = False) -> Cloud:
@@ -73,12 +84,13 @@ def open_cloud(name: str, *, fresh: bool = False) -> Cloud:
     start_s = (SIM_START - SIM_START.replace(hour=0, minute=0)).total_seconds()
     demand = demand_for(spec, size.seed, start_s)
     path = _sim_path(size)
-    state = None if fresh else read_json(path)
+    try:
+        state = None if fresh else read_json(path)
+        sim = SimCloud(spec, demand, SIM_START) if state is None else SimCloud.from_state(state, spec, demand)
+    except BadInput as e:
+        raise BadInput(f"{path}: {e}; begin anew with --cloud {size.name} --fresh") from e
     if state is None:
-        sim = SimCloud(spec, demand, SIM_START)
         sim.advance(SIM_WARM_UP_S)
-    else:
-        sim = SimCloud.from_state(state, spec, demand)
 
     def save() -> None:
         write_atomically(path, json.dumps(sim.to_state()).encode())
@@ -87,11 +99,18 @@ def open_cloud(name: str, *, fresh: bool = False) -> Cloud:
 
 
 def forget_sim(name: str) -> bool:
-    """Delete what is kept of a simulated cloud; True if there was something."""
+    """Delete what is kept of a simulated cloud; True if there was something. Raises Busy while it is worked on."""
     path = _sim_path(sim_size(name))
-    existed = path.exists()
-    path.unlink(missing_ok=True)
+    with working_on(name):
+        existed = path.exists()
+        path.unlink(missing_ok=True)
     return existed
+
+
+def working_on(name: str) -> AbstractContextManager[None]:
+    """Keep every other process from changing this simulated cloud. Entering raises Busy when one does already."""
+    size = sim_size(name)
+    return alone(_sim_path(size).with_suffix(".lock"), size.name)
 
 
 def snapshot_of(cloud: str | None, file: str | None) -> tuple[ComputeSnapshot, tuple[Finding, ...]]:

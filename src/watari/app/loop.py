@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from itertools import takewhile
 
-from watari.act.guard import Guard
+from watari.act.guard import Guard, foreign
 from watari.act.handlers import handlers
 from watari.act.journal import Entry, Run
 from watari.act.virtual import VirtualExecutor
@@ -15,6 +14,8 @@ from watari.observe.compute import compute_snapshot
 from watari.plan.plan import Plan
 from watari.policy.balance import BalancePolicy
 from watari.ports import Clock, Compute, Meter
+
+RECENT_RUNS = 500  # that are looked through for requests without an answer
 
 
 @dataclass(slots=True)
@@ -39,12 +40,15 @@ class Balancer:
     def round(self, *, always_plan: bool = False) -> Plan | None:
         """Observe and, if somebody needs help (or `always_plan`), plan and submit. None: nothing was planned."""
         try:
-            snapshot = self._with_own(compute_snapshot(self.compute, self.meter, self.clock))
-        except Transient:
+            raw = compute_snapshot(self.compute, self.meter, self.clock)
+        except Transient:  # nothing new starts on a plan of before the cloud fell silent
             self.skipped += 1
+            self.executor.drop_waiting()
             return None
-        self.snapshot = snapshot
+        self.snapshot = snapshot = self._with_own(raw)
         self.executor.guard.hosts = snapshot.hosts
+        others = foreign(raw.flights, self.executor.under_way(), raw.hosts)
+        self.executor.others = lambda: others
         self.memory = remember(self.memory, snapshot, self.policy)
         self.executor.drop_waiting()
         if self.history and not self.history[-1].operations:
@@ -70,10 +74,10 @@ class Balancer:
         flying = {flight.server for flight in snapshot.flights}
         since = snapshot.taken_at - timedelta(seconds=self.policy.calm.failed_cool_down_s)
         flights, past = list(snapshot.flights), list(snapshot.past)
-        recent = takewhile(lambda run: run.started_at > since or not run.over, reversed(self.history))
+        recent = self.history[-RECENT_RUNS:]
         for r in (r for run in recent for o in run.operations for r in o.steps if r.handle is None):
             step, server = r.step, snapshot.servers.get(r.step.server)
-            if r.state == "intended" and r.asked_at and server and server.host == step.source:
+            if r.state in ("intended", "pending") and r.asked_at and server and server.host == step.source:
                 if server.id not in flying:
                     flights.append(Flight(step.server, step.source, step.target, r.asked_at))
             elif r.state == "failed" and r.ended_at and r.ended_at > since:

@@ -5,21 +5,23 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 
-from watari.act.guard import Guard
+from watari.act.guard import Guard, foreign
 from watari.act.handlers import handlers
 from watari.act.journal import Entry, OperationRecord, Run
 from watari.act.virtual import VirtualExecutor
-from watari.app.clouds import Cloud, open_cloud
+from watari.app.clouds import Cloud, open_cloud, sim_name, working_on
 from watari.app.state import JournalFile, state_dir, write_atomically
-from watari.errors import BadInput, Stale
+from watari.errors import BadInput, Stale, Transient
 from watari.jobs import balance
 from watari.model.compute import ComputeSnapshot, ServerId
 from watari.model.reasons import Finding
 from watari.plan import codec, render
+from watari.plan.checks import checked
 from watari.plan.plan import Plan
 from watari.policy.balance import BalancePolicy
 
 TICK_S = 5.0
+OTHERS_S = 30.0  # between two looks at who else moves servers
 LONGEST_S = 86400.0  # a run that is not over after a day of the cloud's time never will be
 
 
@@ -83,7 +85,7 @@ def load_plan(path: str) -> Plan:
         ) from e
     except UnicodeDecodeError as e:
         raise BadInput(f"{path}: not a plan file (not UTF-8 text)") from e
-    return codec.loads(text, path)
+    return checked(codec.loads(text, path), path)
 
 
 def apply_plan(
@@ -96,10 +98,21 @@ def apply_plan(
     """Carry a plan out on its cloud. Safe to repeat: what is done already is left as it is.
 
     `watch` is called after every tick; once `stopping` answers True, what is under way is finished and nothing started.
-    Raises Stale when the plan has expired or belongs to another policy.
+    Raises Stale when the plan has expired or belongs to another policy, and Busy while another process works there.
     """
-    cloud = check_fresh(plan, policy, cloud_name)
+    with working_on(_cloud_of(plan, cloud_name)):
+        return _apply(check_fresh(plan, policy, cloud_name), plan, policy, watch, stopping)
+
+
+def _apply(
+    cloud: Cloud,
+    plan: Plan,
+    policy: BalancePolicy,
+    watch: Callable[[Run, Cloud], None],
+    stopping: Callable[[], bool],
+) -> Applied:
     before = cloud.snapshot()
+    starved_before = plan_balance(before, policy).forecast.starved_before
     journal = JournalFile(state_dir() / "journal" / f"{plan.id}.jsonl")
     started = cloud.clock.now()
 
@@ -116,7 +129,7 @@ def apply_plan(
         journal.close()
     after = plan_balance(cloud.snapshot(), policy)
     seconds = (cloud.clock.now() - started).total_seconds()
-    return Applied(run, plan.forecast.starved_before, after.forecast.starved_before, seconds, journal.path)
+    return Applied(run, starved_before, after.forecast.starved_before, seconds, journal.path)
 
 
 def _carry_out(
@@ -126,10 +139,20 @@ def _carry_out(
     watch: Callable[[Run, Cloud], None],
     stopping: Callable[[], bool],
 ) -> None:
-    waited_s = 0.0
+    waited_s, adopted = 0.0, False
     while not run.over and waited_s < LONGEST_S:
         run.stopping = run.stopping or stopping()
-        executor.tick()
+        try:
+            if not adopted:
+                executor.adopt(run)
+            adopted = True
+            if waited_s % OTHERS_S == 0:
+                inventory = cloud.compute.inventory()
+                executor.others = foreign(inventory.flights, executor.under_way(), inventory.hosts).copy
+        except Transient:  # first what goes on already, then anything new
+            pass
+        if adopted:
+            executor.tick()
         watch(run, cloud)
         if not run.over:
             cloud.clock.sleep(TICK_S)
@@ -138,9 +161,12 @@ def _carry_out(
 
 
 def _cloud_of(plan: Plan, named: str | None) -> str:
+    made_for = sim_name(plan.cloud)
     if named:
+        if made_for and made_for != (sim_name(named) or named):
+            raise BadInput(f"the plan was made for {made_for}, not for {named}: plan again on {named}")
         return named
-    if not plan.cloud.startswith("sim"):
+    if made_for is None:
         where = f'of "{plan.cloud}"' if plan.cloud else "from a file"
         raise BadInput(f"the plan was made on a snapshot {where}: name the cloud to apply it to with --cloud")
     return plan.cloud

@@ -37,6 +37,7 @@ class Apply(WatariCommand):
 
         exit codes:
           0 all done   2 usage or bad input   3 finished, but something failed or was skipped
+          11 another watari works on this cloud
           12 the plan is stale: plan again    130 interrupted, or the question was answered with no
     """
 
@@ -59,9 +60,9 @@ class Apply(WatariCommand):
         summary = self.stdout if on_terminal else self.stderr
         if on_terminal or not self.quiet:
             summary.write(headline(plan))
+        check_fresh(plan, policy, parsed_args.cloud)
         if not plan.operations:
             return DONE
-        check_fresh(plan, policy, parsed_args.cloud)
         if not parsed_args.yes and not self._agreed(plan):
             self.hint("nothing was done")
             return INTERRUPTED

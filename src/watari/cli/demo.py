@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from watari.web.hub import Hub
 
 PORT = 8765
+LARGEST_PORT = 65535
 DAY_S = 86400.0
 
 
@@ -48,7 +49,10 @@ class DemoDay(WatariCommand):
             help="how long the day lasts; default: 60; 0: no rest",
         )
         parser.add_argument(
-            "--port", type=int, metavar="N", help=f"of the page on 127.0.0.1; default: {PORT}, or any if that is taken"
+            "--port",
+            type=_port,
+            metavar="N",
+            help=f"of the page on 127.0.0.1; default: {PORT}, or any if that is taken",
         )
         parser.add_argument("--no-page", action="store_true", help="serve no page")
         parser.add_argument("--no-view", action="store_true", help="a line per hour instead of the live view")
@@ -136,6 +140,12 @@ def _served(hub: "Hub", port: int | None) -> Iterator[str]:
 
 def _nothing() -> None:
     return
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > LARGEST_PORT:
+        raise argparse.ArgumentTypeError(f'"{text}" is not a port from 0 (any free one) to {LARGEST_PORT}')
+    return int(text)
 
 
 def _seconds(text: str) -> float:

@@ -87,11 +87,11 @@ def numbers(demo: "Demo") -> str:
         f"{demo.spec.name}, policy {demo.policy.name}: {since} to {until}, beside doing nothing",
         f"  starved     {r.starved_minutes:,.0f} of {r.starved_minutes_nothing:,.0f} server-minutes left "
         f"({percent(r.starved_share)})",
-        f"  steal       {r.stolen_core_s:,.0f} of {r.stolen_core_s_nothing:,.0f} core-seconds left, "
-        f"{100 * r.avoided:.1f} % of the avoidable avoided",
+        f"  steal       {r.stolen_core_s:,.0f} of {r.stolen_core_s_nothing:,.0f} core-seconds left",
+        f"  avoided     {100 * r.avoided:.1f} % of the steal that could be avoided",
         f"  longest     {r.longest_minutes:,.0f} of {r.longest_minutes_nothing:,.0f} minutes starved without a break",
-        f"  moves       {r.moves:,} done, {r.failed:,} failed, {r.went_back:,} back within a day; "
-        f"{r.memory_gib:,.0f} GiB memory, {r.disk_gib:,.0f} GiB disk",
+        f"  moves       {r.moves:,} done, {r.failed:,} failed, {r.went_back:,} back within a day",
+        f"  moved       {r.memory_gib:,.0f} GiB memory, {r.disk_gib:,.0f} GiB disk",
     ]
     return "".join(f"{line}\n" for line in lines)
 

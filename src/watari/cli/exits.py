@@ -5,7 +5,7 @@ import sys
 import traceback
 from typing import Final, TextIO
 
-from watari.errors import BadInput, Stale, WatariError
+from watari.errors import BadInput, Busy, Stale, WatariError
 from watari.plan.text import printable
 
 DONE: Final = 0
@@ -14,12 +14,14 @@ USAGE: Final = 2
 PARTLY: Final = 3  # finished, but operations failed or were skipped
 CHANGES: Final = 4  # the plan is not empty; only when asked for
 FINDINGS: Final = 5  # nothing could be planned because of what was found
+BUSY: Final = 11  # another watari works on the same cloud
 STALE: Final = 12
 INTERRUPTED: Final = 130  # 128 + SIGINT
 PIPE_CLOSED: Final = 141  # 128 + SIGPIPE: whoever read the output went away
 
 _CODES: Final[tuple[tuple[type[BaseException], int], ...]] = (
     (BadInput, USAGE),
+    (Busy, BUSY),
     (Stale, STALE),
     (WatariError, FAILED),
     (KeyboardInterrupt, INTERRUPTED),

@@ -87,8 +87,10 @@ def explained(snapshot: "ComputeSnapshot", policy: "BalancePolicy", server: str)
 
 def how_to_go_on(plan: "Plan", path: str | None, policy: str | None) -> str:
     """The command that carries the plan out, with what the plan itself does not say."""
+    from watari.app.clouds import sim_name
+
     words = ["watari", "apply", path or "plan.json"]
-    if not plan.cloud.startswith("sim"):
+    if sim_name(plan.cloud) is None:
         words += ["--cloud", "CLOUD"]
     if policy is not None:
         words += ["--policy", policy]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 PUBLISHED = "published"
 NOTHING = "do nothing"
 MEASURE = "measure"
+SMALLEST_PEAK = 0.01  # of a vCPU; a trace that never passes it was hardly written in percent
 
 EXAMPLES = f"""\
 examples:
@@ -133,6 +134,9 @@ def findings(path: str, trace: "Trace", policies: dict[str, "BalancePolicy"]) ->
             f"{path}: {trace.holes:,} of {total:,} samples are missing; each was filled with the value before it "
             "(holes of more than three samples are refused)"
         )
+    largest = float(trace.fractions.max())
+    if 0 < largest <= SMALLEST_PEAK:
+        yield f"{path}: the largest value is {show_share(largest)}: if these are shares from 0 to 1, add --scale 100"
     limits = {name: (p.detect.steal, p.detect.load_per_vcpu) for name, p in policies.items()}
     if len(set(limits.values())) > 1:
         judge, (steal, load) = next(iter(limits.items()))

@@ -8,6 +8,7 @@ from watari.plan.plan import Forecast, Operation, OperationId, Plan
 from watari.plan.text import count, format_duration, gib, listed, percent, printable
 
 RELIEVED = "relieved"  # the code of a refusal that is none: the server gets better by another one's move
+BLINDING = ("blind", "empty-cloud")  # findings after which "no server is starved" would be a guess
 WAITING = ("hold", "moving", "easing")  # refusals that end by themselves
 COLUMNS = ("#", "server", "from", "to", "GiB", "seconds", "wave", "steal", "why")
 _SHOWN = 20
@@ -92,6 +93,8 @@ def _headline(plan: Plan) -> str:
 
 def _nothing(plan: Plan) -> str:
     """An empty plan says why it is empty."""
+    if blinding := next((finding for finding in plan.findings if finding.code in BLINDING), None):
+        return f"nothing was planned: {blinding.text}"
     refused = sum(refusal.code != RELIEVED for refusal in plan.refusals)
     starved = plan.forecast.starved_before
     if starved:
@@ -107,7 +110,7 @@ def _starved(starved: int, waiting: int) -> str:
     if not waiting:
         return f"{count(starved, 'starved server')} cannot be helped"
     if waiting >= starved:
-        return f"{count(starved, 'starved server')} will be judged again in the next round"
+        return f"{count(starved, 'starved server')} will be judged again when it lasts"
     return f"{starved - waiting} of {count(starved, 'starved server')} cannot be helped, the others are judged again"
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import signal
 import subprocess
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import pytest
 
 from unit.cli.conftest import Run
 from watari.act import journal
+from watari.app.clouds import working_on
 from watari.app.plans import load_plan, save_plan
 from watari.cli import apply_view
 from watari.plan.plan import Plan
@@ -159,6 +161,36 @@ def test_a_plan_for_a_file_needs_a_cloud(run: Run, cluster_file: str) -> None:
         "watari: the plan was made on a snapshot from a file: name the cloud to apply it to with --cloud"
     )
     assert run("apply", "plan.json", "--yes", "--os-cloud", "prod").code == 2
+
+
+def test_a_plan_is_applied_to_no_other_cloud(run: Run, plan: Plan) -> None:
+    ended = run("apply", "plan.json", "--yes", "--cloud", "sim:10@3")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.splitlines()[-1] == (
+        "watari: the plan was made for sim:10/125@2, not for sim:10@3: plan again on sim:10@3"
+    )
+    assert run("apply", "plan.json", "--yes", "--cloud", "sim:10/125@2").code == 0
+
+
+def test_only_one_works_on_a_cloud(run: Run, plan: Plan) -> None:
+    with working_on(CLOUD):
+        ended = run("apply", "plan.json", "--yes")
+        fresh = run("plan", "balance", "--cloud", CLOUD, "--fresh")
+    said = f"watari: another watari works on sim:10/125@2 (pid {os.getpid()}); wait for it"
+    assert (ended.code, ended.out, ended.err.splitlines()[-1]) == (11, "", said)
+    assert (fresh.code, fresh.err.splitlines()[-1]) == (11, said)
+    assert run("apply", "plan.json", "--yes").code == 0
+
+
+def test_what_starved_before_is_measured(run: Run, plan: Plan) -> None:
+    save_plan(replace(plan, forecast=replace(plan.forecast, starved_before=99)), "plan.json")
+    assert rows(run("apply", "plan.json", "--yes").out)[-1]["starved_before"] == 2
+    assert rows(run("apply", "plan.json", "--yes").out)[-1]["starved_before"] == 0
+
+
+def test_an_empty_plan_can_be_stale_too(run: Run, plan: Plan) -> None:
+    save_plan(replace(plan, operations=(), expires_at=plan.made_at - timedelta(hours=1)), "late.json")
+    assert run("apply", "late.json").code == 12
 
 
 def test_the_first_ctrl_c_finishes_and_the_second_ends(run: Run, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,7 +35,15 @@ def test_without_a_terminal_it_is_a_line_per_hour_and_the_numbers(run: Run) -> N
     assert lines[0] == f"{SMALL}, policy default, balancer on at 12:15"
     assert [line[:5] for line in lines[1:25]] == [f"{hour:02d}:00" for hour in range(1, 25)]
     assert lines[25] == f"{SMALL}, policy default: 12:15 to 24:00, beside doing nothing"
-    assert [line.split()[0] for line in lines[26:]] == ["starved", "steal", "longest", "moves"]
+    assert [line.split()[0] for line in lines[26:]] == [
+        "starved",
+        "steal",
+        "avoided",
+        "longest",
+        "moves",
+        "moved",
+    ]
+    assert max(map(len, lines[25:])) <= 80
 
 
 @pytest.mark.parametrize(
@@ -46,7 +54,10 @@ def test_without_a_terminal_it_is_a_line_per_hour_and_the_numbers(run: Run) -> N
         (["--stay", "--no-page"], "watari: --stay keeps the page, --no-page serves none: leave one of them away"),
         (["--seconds", "-1"], 'argument --seconds: "-1" is not a number of seconds from 0 to 86400'),
         (["--seconds", "nan"], 'argument --seconds: "nan" is not a number of seconds from 0 to 86400'),
-        (["--cloud", "sim:3", "--port", "99999"], "watari: port 99999 on 127.0.0.1 cannot be used ("),
+        (
+            ["--cloud", "sim:3", "--port", "99999"],
+            'argument --port: "99999" is not a port from 0 (any free one) to',
+        ),
     ],
 )
 def test_bad_arguments(run: Run, words: list[str], said: str) -> None:

@@ -5,7 +5,7 @@ import io
 import pytest
 
 from watari.cli.exits import exit_code, report, say
-from watari.errors import BadInput, Permanent, Refused, Stale, Transient
+from watari.errors import BadInput, Busy, Permanent, Refused, Stale, Transient
 
 
 @pytest.mark.parametrize(
@@ -13,6 +13,7 @@ from watari.errors import BadInput, Permanent, Refused, Stale, Transient
     [
         (BadInput("x"), 2),
         (Stale("x"), 12),
+        (Busy("x"), 11),
         (Permanent("x"), 1),
         (Refused("x"), 1),
         (Transient("x"), 1),

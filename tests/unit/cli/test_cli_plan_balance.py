@@ -206,3 +206,35 @@ def test_a_snapshot_may_come_from_a_pipe(run: Run, monkeypatch: pytest.MonkeyPat
 def test_the_plan_expires_from_when_the_snapshot_was_taken(run: Run, cluster_file: str) -> None:
     plan(run, cluster_file, "-o", "plan.json")
     assert json.loads(Path("plan.json").read_text("utf-8"))["made_at"] == AT
+
+
+def test_a_cloud_without_servers_is_none(run: Run) -> None:
+    ended = run("plan", "balance", "--cloud", "sim:3/0")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == "watari: sim:3/0: a simulated cloud has at least one server, such as sim:3/38\n"
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"format": 0}'])
+def test_a_damaged_cloud_says_how_to_begin_anew(run: Run, tmp_path: Path, content: str) -> None:
+    saved = tmp_path / "state" / "sim-3-38-1.json"
+    saved.parent.mkdir()
+    saved.write_text(content, encoding="utf-8")
+    ended = run("plan", "balance", "--cloud", "sim:3")
+    assert ended.code == 2
+    assert ended.err.startswith(f"watari: {saved}: ")
+    assert ended.err.endswith("; begin anew with --cloud sim:3/38@1 --fresh\n")
+    assert run("plan", "balance", "--cloud", "sim:3", "--fresh").code == 0
+
+
+def test_explain_promises_only_moves_that_are_planned(run: Run, tmp_path: Path) -> None:
+    made = cluster()
+    made["servers"][1]["load"]["load_per_vcpu"] = 0.5  # steal without a queue: healthy, on a host over its limit
+    for each in made["servers"]:
+        if each["host"] == "h1":
+            each["pinned_by"] = "a PCI device"
+    path = tmp_path / "stuck.json"
+    path.write_text(json.dumps(made), encoding="utf-8")
+    ended = run("plan", "balance", "--snapshot", str(path), "--explain", "db-1")
+    assert "is healthy and stays" in ended.out
+    assert "h1 is relieved" not in ended.out
+    assert "Others leave" not in ended.out

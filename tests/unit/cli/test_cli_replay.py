@@ -50,6 +50,15 @@ def test_the_table_aligns_its_numbers(run: Run, trace: str) -> None:
     assert "a look every 2 min" in ended.err
 
 
+def test_shares_written_as_percents_are_a_finding(run: Run) -> None:
+    lines = ["time,a,b", *(f"{300 * i},0.{i % 10},1.0" for i in range(12))]
+    Path("shares.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    _, err = replayed(run, "--trace", "shares.csv", "--no-published")
+    assert err.splitlines()[0] == (
+        "finding shares.csv: the largest value is 1 %: if these are shares from 0 to 1, add --scale 100"
+    )
+
+
 def test_policies_of_one_name_are_told_apart(run: Run, trace: str) -> None:
     Path("mine.yaml").write_text("name: default\nbudgets:\n  total: 1\n", encoding="utf-8")
     Path("same.yaml").write_text("name: default\n", encoding="utf-8")

@@ -60,5 +60,5 @@ def test_a_broken_state_file_says_what_to_do(run: Run, tmp_path: Path) -> None:
     path.write_text("{", encoding="utf-8")
     ended = run("snapshot", "--cloud", "sim:3")
     assert ended.code == 2
-    assert "delete it to start anew" in ended.err
+    assert "begin anew with --cloud sim:3/38@1 --fresh" in ended.err
     assert run("snapshot", "--cloud", "sim:3", "--fresh").code == 0

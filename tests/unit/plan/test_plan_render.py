@@ -116,11 +116,20 @@ def test_an_empty_plan_says_why() -> None:
     assert "nothing to do now, 1 refused" in render(replace(calm, refusals=PLAN.refusals))
 
 
+@pytest.mark.parametrize("code", ["blind", "empty-cloud"])
+def test_who_saw_nothing_does_not_say_that_nobody_starves(code: str) -> None:
+    found = (Finding("h7", "no-data", "is silent"), Finding("cloud", code, "there is nothing to see"))
+    plan = replace(PLAN, operations=(), refusals=(), findings=found, forecast=Forecast())
+    assert (
+        render(plan).splitlines()[0] == "plan balance p-1a2b3c4d on sim: nothing was planned: there is nothing to see"
+    )
+
+
 @pytest.mark.parametrize(
     ("codes", "said"),
     [
-        (["hold"], "1 starved server will be judged again in the next round\n"),
-        (["hold", "moving", "easing"], "3 starved servers will be judged again in the next round\n"),
+        (["hold"], "1 starved server will be judged again when it lasts\n"),
+        (["hold", "moving", "easing"], "3 starved servers will be judged again when it lasts\n"),
         (["hold", "pinned", "easing"], "1 of 3 starved servers cannot be helped, the others are judged again\n"),
         (["pinned"], "1 starved server cannot be helped\n"),
     ],

@@ -174,7 +174,7 @@ def test_the_reference_shows_real_errors_and_a_real_example() -> None:
     assert parse_policy(example, "tokyo.yaml").name == "tokyo"
     with pytest.raises(BadInput) as caught:
         parse_policy(broken, "broken.yaml")
-    assert f"{caught.value}\n" == output
+    assert f"watari: {caught.value}\n" == output
 
 
 def _row(*cells: str) -> str:

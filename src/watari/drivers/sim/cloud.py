@@ -257,17 +257,15 @@ class SimCloud:
         """The cloud that `to_state` saved. Raises BadInput when the state is another cloud's, or damaged."""
         try:
             if state["format"] != FORMAT:
-                raise BadInput(f"the saved cloud has format {state['format']}, this version reads {FORMAT}; start anew")
+                raise BadInput(f"the saved cloud has format {state['format']}, this version reads {FORMAT}")
             size = spec.name, len(spec.servers), len(spec.hosts)
             if (state["cloud"], state["servers"], state["hosts"]) != size:
-                raise BadInput(
-                    f"the saved cloud is {state['cloud']}, not {spec.name}; start anew or name the right one"
-                )
+                raise BadInput(f"the saved cloud is {state['cloud']}, not {spec.name}")
             start = datetime.fromisoformat(state["start"])
             cloud = cls(spec, demand, start, step_s=state["step_s"], meter_window_s=meter_window_s, faults=faults)
             cloud._restore(state)
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as why:
-            raise BadInput(f"the saved cloud {spec.name} is damaged ({why!r}); start anew") from why
+            raise BadInput(f"the saved cloud {spec.name} is damaged ({why!r})") from why
         return cloud
 
     def _restore(self, state: dict[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """Put the decisions of a balance into a Plan: order, waves, costs, reasons, forecast."""
 
-import hashlib
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
@@ -9,9 +9,10 @@ from watari.jobs.balance.draft import Draft, Move
 from watari.jobs.balance.ledger import relieved
 from watari.jobs.balance.outlook import Outlook, outlook
 from watari.jobs.balance.refusals import refusals
-from watari.jobs.balance.words import host_reason, rule_reasons, still_over, takes_off
+from watari.jobs.balance.words import Relief, host_reason, rule_reasons, still_over, takes_off
 from watari.jobs.balance.world import snapshot_digest
 from watari.model.reasons import Finding, Reason
+from watari.plan.codec import content_id
 from watari.plan.estimate import estimate_move
 from watari.plan.plan import Operation, OperationId, Plan
 from watari.plan.steps import LiveMigrate
@@ -22,25 +23,24 @@ JOB = "balance"
 
 
 def compose(draft: Draft, expires_at: datetime) -> Plan:
-    """The finished plan. Its id follows from its input: the same snapshot and policy give the same plan and id."""
+    """The finished plan. Its id follows from its content."""
     seen = outlook(draft)
     snapshot = draft.world.snapshot
-    digest = snapshot_digest(draft.world)
-    name = hashlib.sha256(f"{JOB} {digest} {draft.policy.digest} {draft.policy.name}".encode()).hexdigest()[:8]
     operations = _operations(draft, seen)
-    return Plan(
-        id=f"p-{name}",
+    plan = Plan(
+        id="",
         job=JOB,
         cloud=snapshot.cloud,
         made_at=snapshot.taken_at,
         expires_at=expires_at,
-        snapshot_digest=digest,
+        snapshot_digest=snapshot_digest(draft.world),
         policy_digest=draft.policy.digest,
         operations=operations,
         refusals=refusals(draft, seen, operations),
         findings=(*draft.found.findings, *_findings(draft), *draft.standing.findings()),
         forecast=seen.forecast,
     )
+    return replace(plan, id=content_id(plan))
 
 
 def in_order(draft: Draft) -> list[Move]:
@@ -119,13 +119,19 @@ def _reasons(draft: Draft, move: Move) -> tuple[Reason, ...]:
     source = world.hosts[move.source].name
     why = found.why.get(move.source, "starved")
     host = host_reason(why, source, move.need_before, float(world.cpus[move.source]))
-    done = relieved(draft.ledger, move.source, np.zeros(0, np.int64))
-    off = takes_off(cores, source, done)
+    off = takes_off(cores, source, _relief(draft, move.source))
     if found.held[s]:
         held = int(found.rounds[s]), int(found.needed[s])
         rules = rule_reasons(draft.policy.detect, float(found.steal[s]), float(found.load[s]), *held)
         return (*rules, host, off)
     return (host, off)
+
+
+def _relief(draft: Draft, h: int) -> Relief:
+    if h in draft.eased:
+        return "lasting"
+    full = h not in draft.halfway and relieved(draft.ledger, h, np.zeros(0, np.int64))
+    return "full" if full else "partial"
 
 
 def _findings(draft: Draft) -> tuple[Finding, ...]:

@@ -1,6 +1,6 @@
 """Rank the hosts that may receive a server: same zone, room, fewest of its role, least steal after the move."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import numpy as np
@@ -15,6 +15,8 @@ from watari.model.reasons import Candidate
 from watari.plan.text import percent
 from watari.policy.balance import BalancePolicy
 
+LARGE_ZONE = 500  # hosts
+BY_SIZE = ("itself", "closed", "memory", "disk", "vcpus", "cpu")  # rules that a larger server fails too
 Rules = list[tuple[str, Bools]]  # rule code -> hosts of the zone that it rules out, in the order they are told
 
 
@@ -31,6 +33,20 @@ class Weighed:
     best: int
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A server that no host of its zone takes: whoever is as large in every way is not taken either.
+
+    That stays true within a plan, as hosts only fill up. `at_source`: servers of its role on its own host, the more the
+    laxer the role rule; `why` is told for all.
+    """
+
+    source: int
+    sizes: Floats  # demand per level, memory, disk, vCPUs
+    at_source: int
+    why: tuple[str, str, tuple[Candidate, ...]]
+
+
 @dataclass(slots=True)
 class Destinations:
     """Destinations of one plan; `receives` are the hosts that may receive anything at all."""
@@ -44,6 +60,7 @@ class Destinations:
     floor_cpus: Floats  # capacity that may be divided by
     floor_memory_mib: Floats
     receives: Bools
+    failures: dict[tuple[int, int], list[Failure]] = field(default_factory=dict)  # by zone and role (-1: any role)
 
     def weigh(self, s: int) -> Weighed | None:
         """Score every host of the zone; None if a rule forbids each of them.
@@ -51,6 +68,8 @@ class Destinations:
         When none passes with the deviations of demand counted in, they are left out: a server that starves now is not
         kept where it is because another host might be short one day.
         """
+        if self.known_to_fail(s):
+            return None
         weighed = self._weigh(s, boldly=False)
         return self._weigh(s, boldly=True) if weighed is None and self.ledger.cautious else weighed
 
@@ -99,16 +118,68 @@ class Destinations:
             why,
         )
 
+    def known_to_fail(self, s: int) -> bool:
+        """Has a server that is no larger in any way found no host?"""
+        return self._failure(s) is not None
+
     def why_none(self, s: int) -> tuple[str, str, tuple[Candidate, ...]]:
-        """Why no host takes the server: a sentence that counts the rules, what would help, the nearest misses."""
-        zone = self.zone(s)
+        """Why no host takes the server: a sentence that counts the rules, what would help, the nearest misses.
+
+        In a large zone it may be that of a server of another host, which counts one host differently.
+        """
+        zone, source = self.zone(s), int(self.world.host_of[s])
+        failure = self._failure(s)
+        if failure and (failure.source == source or zone.stop - zone.start > LARGE_ZONE):
+            return failure.why
         need = self.ledger.need_with(zone, s, boldly=True)
         same = self.ledger.same_role(int(self.world.role_of[s]), zone)
         rules = self.rules(s, zone, need, same)
         cpu_after = need / self.floor_cpus[zone]
         misses = self._misses(s, zone, rules, cpu_after)
         near = self._nearest(s, zone, rules, need, same)
-        return (*no_destination(misses, self.world.hosts[zone.start].zone), near)
+        why = (*no_destination(misses, self.world.hosts[zone.start].zone), near)
+        if failure is None:
+            self._remember(s, zone, rules, why)
+        return why
+
+    def _remember(self, s: int, zone: slice, rules: Rules, why: tuple[str, str, tuple[Candidate, ...]]) -> None:
+        """Only rules that ask nothing but size and role say anything of other servers."""
+        of_role = np.zeros(zone.stop - zone.start, bool)
+        of_size = of_role.copy()
+        for code, fails in rules:
+            if code == "role":
+                of_role |= fails
+            elif code in BY_SIZE:
+                of_size |= fails
+        role = int(self.world.role_of[s])
+        if of_size.all():
+            key = (zone.start, -1)
+        elif (of_size | of_role).all():
+            key = (zone.start, role)
+        else:
+            return
+        source = int(self.world.host_of[s])
+        at_source = self.ledger.role_at_source(role, source)
+        self.failures.setdefault(key, []).append(Failure(source, self._sizes(s), at_source, why))
+
+    def _failure(self, s: int) -> Failure | None:
+        zone, role = self.zone(s).start, int(self.world.role_of[s])
+        general, special = self.failures.get((zone, -1), ()), self.failures.get((zone, role), ())
+        if not general and not special:
+            return None
+        sizes = self._sizes(s)
+        for failure in general:
+            if (sizes >= failure.sizes).all():
+                return failure
+        if not special or role < 0:
+            return None
+        at_source = self.ledger.role_at_source(role, int(self.world.host_of[s]))
+        return next((f for f in special if at_source <= f.at_source and (sizes >= f.sizes).all()), None)
+
+    def _sizes(self, s: int) -> Floats:
+        world = self.world
+        room = (world.server_memory_mib[s], world.server_disk_gib[s], world.vcpus[s])
+        return np.concatenate((self.ledger.demands[:, s], np.array(room, np.float64)))
 
     def why_closed(self, h: int) -> tuple[str, str]:
         """Why host `h` receives nothing at all, and what would help; both are empty if it may receive."""

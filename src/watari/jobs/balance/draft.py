@@ -6,7 +6,7 @@ from watari.jobs.balance.destinations import Destinations
 from watari.jobs.balance.detect import Diagnosis
 from watari.jobs.balance.ledger import Ledger
 from watari.jobs.balance.standing import Ban, Standing
-from watari.jobs.balance.world import World
+from watari.jobs.balance.world import Bools, World
 from watari.model.reasons import Candidate
 from watari.policy.balance import BalancePolicy
 
@@ -35,3 +35,6 @@ class Draft:
     moves: list[Move] = field(default_factory=list)
     nowhere: dict[int, tuple[str, str, tuple[Candidate, ...]]] = field(default_factory=dict)  # no destination: why
     bans: dict[int, Ban] = field(default_factory=dict)  # servers of hot hosts that may not move
+    lasting: Bools | None = None  # servers whose steal lasts whatever their host is asked for; None: all that are held
+    eased: set[int] = field(default_factory=set)  # hosts that one such server leaves
+    halfway: set[int] = field(default_factory=set)  # hosts that nothing relieves; the starved get away

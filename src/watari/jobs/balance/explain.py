@@ -68,7 +68,9 @@ def explain(
         return Explanation(server, kind, title, f"{refusal.why}. {refusal.help}".strip(), checks, None, refusal)
     if not known:
         return Explanation(server, "no-data", "is left alone: its load is not known", _age(world, s), checks)
-    title, text = _healthy(policy, steal, load, starved, over, snapshot.servers[server].host)
+    host = snapshot.servers[server].host
+    left = over and not starved and any(o.steps[0].source == host for o in made.operations)
+    title, text = _healthy(policy, steal, load, host if left else None)
     return Explanation(server, "healthy", title, text, checks)
 
 
@@ -106,7 +108,8 @@ def _age(world: World, s: int) -> str:
     return "no usable reading" if np.isinf(age_s) else f"last reading {format_duration(age_s)} ago"
 
 
-def _healthy(policy: BalancePolicy, steal: float, load: float, starved: bool, hot: bool, host: str) -> tuple[str, str]:
+def _healthy(policy: BalancePolicy, steal: float, load: float, left: str | None) -> tuple[str, str]:
+    """`left`: its host, if that is over the limit and the plan moves others away."""
     d = policy.detect
     if steal < d.steal and load < d.load_per_vcpu:
         why = f"Steal {percent(steal)} and load {load:.2f} per vCPU are under their limits."
@@ -116,6 +119,6 @@ def _healthy(policy: BalancePolicy, steal: float, load: float, starved: bool, ho
         why = (
             f"Steal is {percent(steal)}, but no work queues up: load {load:.2f} per vCPU, limit {d.load_per_vcpu:.2f}."
         )
-    if hot and not starved:
-        why += f" {host} is relieved by moving others." if steal >= d.steal else f" Others leave {host}."
+    if left:
+        why += f" {left} is relieved by moving others." if steal >= d.steal else f" Others leave {left}."
     return "is healthy and stays", why

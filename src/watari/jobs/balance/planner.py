@@ -20,6 +20,8 @@ from watari.plan.plan import Plan
 from watari.policy.balance import BalancePolicy
 
 NOBODY: Ints = np.zeros(0, np.int64)
+LASTING_ROUNDS = 10  # so long steal has to last on a host that is not asked for too much
+BUSY_SHARE = 0.5  # of its threads: below it a host is idle enough to give everybody what they ask for
 
 
 def plan(snapshot: ComputeSnapshot, policy: BalancePolicy, memory: Memory | None = None) -> Plan:
@@ -38,6 +40,7 @@ def draft_plan(snapshot: ComputeSnapshot, policy: BalancePolicy, memory: Memory 
     found = diagnose(world, policy, memory)
     ledger, stand = open_ledger(world, policy, found), standing(world, policy)
     draft = Draft(world, policy, found, stand, ledger, open_destinations(world, policy, found, ledger, stand))
+    draft.lasting = None if memory is None else found.rounds >= LASTING_ROUNDS
     if policy.rule == "published":
         publish(draft)
     else:
@@ -59,12 +62,12 @@ def _relieve(draft: Draft) -> None:
     limit = draft.policy.budgets.per_plan
     while heap and (limit is None or len(draft.moves) < limit):
         _, _, s, h, made = heapq.heappop(heap)
-        if made != version[h] or relieved(draft.ledger, h, NOBODY):
+        if made != version[h] or (h not in draft.eased and relieved(draft.ledger, h, NOBODY)):
             continue
         movable[h].remove(s)
         weighed = draft.destinations.weigh(s)
         if weighed is None:
-            draft.nowhere[s] = draft.destinations.why_none(s)
+            _nowhere(draft, s, movable[h])
             _queue(draft, h, movable[h], version, heap)
         else:
             _book(draft, s, h, weighed)
@@ -79,6 +82,14 @@ def _queue(
         heapq.heappush(heap, (-cores, draft.world.readings.ids[s], s, h, version[h]))
 
 
+def _nowhere(draft: Draft, s: int, movable: set[int]) -> None:
+    """Note why no host takes `s`; neighbours that are as large in every way need not be tried."""
+    draft.nowhere[s] = why = draft.destinations.why_none(s)
+    for t in [t for t in movable if draft.destinations.known_to_fail(t)]:
+        draft.nowhere[t] = why
+        movable.remove(t)
+
+
 def _choose(draft: Draft, h: int, movable: set[int]) -> Ints:
     """Victims of host `h`, none of them banned; whoever is found to be is taken out of `movable`."""
     while True:
@@ -89,12 +100,36 @@ def _choose(draft: Draft, h: int, movable: set[int]) -> Ints:
             draft.ledger.bold[h] = True
             chosen = choose(draft.ledger, h, pool)
         if chosen is None:  # what cannot leave is too much for the host alone: at least those that starve get away
+            draft.halfway.add(h)
             chosen = pool[draft.found.held[pool]]
+        elif not len(chosen):
+            chosen = _worst_off(draft, h, pool)
         bans = {s: ban for s in chosen.tolist() if (ban := draft.standing.ban(s))}
         if not bans:
             return chosen
         draft.bans |= bans
         movable.difference_update(bans)
+
+
+def _worst_off(draft: Draft, h: int, pool: Ints) -> Ints:
+    """One server that starves although its host is not asked for too much, as far as anybody knows.
+
+    Neighbours of unknown load, or a bottleneck that demand does not show: if it lasts, the worst-off gets away and the
+    rest is looked at again. Not while moves leave the host, and not off a host that is mostly idle: there a CPU quota
+    is the likely cause, and no other host cures it.
+    """
+    world, found, ledger = draft.world, draft.found, draft.ledger
+    here = world.on(h)
+    idle = ledger.levels[0, h] < BUSY_SHARE * world.cpus[h] and not found.blind[h]
+    if idle or (world.bound_for[here] >= 0).any() or any(m.source == h for m in draft.moves):
+        return NOBODY
+    starving = pool[found.held[pool]]
+    if draft.lasting is not None and not found.blind[h]:
+        starving = starving[draft.lasting[starving]]
+    if not len(starving):
+        return NOBODY
+    draft.eased.add(h)
+    return starving[[np.argmax(found.steal[starving] * world.vcpus[starving])]]
 
 
 def _book(draft: Draft, s: int, source: int, weighed: Weighed) -> None:

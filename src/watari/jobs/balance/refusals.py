@@ -32,6 +32,9 @@ def _refusal(draft: Draft, seen: Outlook, helpers: dict[str, list[str]], s: int)
     id_, host = world.readings.ids[s], world.hosts[int(world.host_of[s])].name
     if world.bound_for[s] >= 0:
         return Refusal(id_, "moving", f"is on its way to {world.hosts[int(world.bound_for[s])].name}")
+    if host in helpers and int(world.host_of[s]) in draft.eased:
+        first = ", ".join(helpers[host])
+        return Refusal(id_, "easing", f"{first} leaves {host} first; if its steal lasts, it is looked at again")
     if helpers.get(host) and not seen.starved_after[s]:
         names = ", ".join(helpers[host])
         fall = f"from {percent(float(found.steal[s]))} to {percent(float(seen.steal_after[s]))}"
@@ -60,6 +63,11 @@ def _left_over(draft: Draft, s: int, host: str) -> Refusal:
         return Refusal(
             id_, "budget", f"the plan is full: {limit} of {limit} moves", "Raise budgets.per_plan or plan again."
         )
+    if draft.found.blind[h]:
+        why = f"servers on {host} send no data, so what it lacks is not known"
+        return Refusal(id_, "no-data", why, f"Check the exporter on {host}.")
+    if (world.bound_for[world.on(h)] >= 0).any():
+        return Refusal(id_, "easing", f"a move under way leaves {host}", "Look again when it is over.")
     if need <= cpus * (1 + 1e-9):
         why = f"{host} is asked for {need:.1f} of {cpus:.1f} cores now: its steal should fall by itself"
         return Refusal(

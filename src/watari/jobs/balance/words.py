@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from watari.model.compute import Server
 from watari.model.reasons import Candidate, Reason
 from watari.plan.text import listed, percent
 from watari.policy.balance import BalancePolicy, Detect
+
+Relief = Literal["full", "partial", "lasting"]  # of a host: whole, in part, or one server off a host with room
 
 CURES = {
     "memory": "free memory there or add a host",
@@ -65,9 +68,13 @@ def host_reason(why: str, host: str, need_cores: float, cpus: float) -> Reason:
     return Reason(f"host-{why}", text, f"{need_cores:.1f} cores", f"{cpus:.1f}")
 
 
-def takes_off(cores: float, source: str, relieved: bool) -> Reason:
-    """What its leaving does for the host: of the fewest servers that relieve it, the cheapest to copy."""
-    rest = "; no fewer moves relieve it" if relieved else ", which this plan does not relieve fully"
+def takes_off(cores: float, source: str, relief: Relief) -> Reason:
+    """What its leaving does for the host."""
+    rest = {
+        "full": "; no fewer moves relieve it",
+        "partial": ", which this plan does not relieve fully",
+        "lasting": ": its steal lasts although it is not asked for too much, so the worst-off gets away first",
+    }[relief]
     return Reason("choice", f"its leaving takes {cores:.1f} cores off {source}{rest}")
 
 

@@ -4,7 +4,7 @@ import { chart } from "./chart.js";
 import { Cloud } from "./cloud.js";
 import { h, setText } from "./dom.js";
 import { finder } from "./find.js";
-import { NB, clock, count, duration, plural, wall } from "./format.js";
+import { NB, clock, duration, plural, wall } from "./format.js";
 import { Inspector } from "./inspector.js";
 import { CloudMap } from "./map.js";
 import { moves } from "./moves.js";
@@ -56,7 +56,6 @@ function change(_state, tick) {
   heard = performance.now();
   cloud.update(tick);
   map.update();
-  showStrip(cloud.state);
   showMoves(cloud);
   beat();
   if (tick.ended) showAll();
@@ -64,7 +63,6 @@ function change(_state, tick) {
 }
 
 function showAll() {
-  showStrip(cloud.state);
   showMoves(cloud);
   beat();
   showSlow();
@@ -72,6 +70,7 @@ function showAll() {
 
 function showSlow() {
   slow = 0;
+  showStrip(cloud.state); // with the list below: their numbers are of one moment
   showChart(cloud.state);
   notice();
   if (selected < 0 && !asking()) inspector.list(cloud);
@@ -99,7 +98,8 @@ function beat() {
   at("clock").setAttribute("datetime", now);
   at("clock").title = now.slice(0, 10);
   at("pace").hidden = pace === 1;
-  setText(at("pace"), `${count(pace)} × real time`);
+  setText(at("pace"), "time lapse");
+  at("pace").title = `a day in about ${duration(86_400 / pace)}; slower while servers move`;
 }
 
 function liveText(ended) {
