@@ -68,7 +68,9 @@ class Stage:
         """Ticks, without any further rounds, until the present plan is over."""
         assert self.plan is not None, "there is no plan; write `plan` or `rounds` before `apply`"
         self.balancer.executor.guard.hosts = self.api.inventory().hosts
-        self.balancer.history.append(self.balancer.executor.submit(self.plan))
+        run = self.balancer.executor.submit(self.plan)
+        self.balancer.executor.adopt(run)
+        self.balancer.history.append(run)
         until_s = self.now_s + LONGEST_RUN_S
         while self.balancer.executor.runs and self.now_s < until_s:
             self._tick()

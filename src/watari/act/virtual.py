@@ -130,9 +130,12 @@ class VirtualExecutor:
     def _begin(self, run: Run, record: OperationRecord, r: StepRecord, now: datetime) -> None:
         """Check the world, then the budgets; write the intent, then ask."""
         handler = self.handlers[type(r.step)]
-        if record.waits and isinstance(
-            go := self._may_start(record, now), Wait
-        ):  # no call to the cloud just to wait on
+        if now > run.plan.expires_at:
+            r.state, r.ended_at = "skipped", now
+            r.note = f"the plan expired at {run.plan.expires_at:%H:%M}; plan again"
+            return
+        # No call to the cloud just to wait on.
+        if record.waits and isinstance(go := self._may_start(record, now), Wait):
             record.waits = go.why
             return
         if (verdict := handler.check(r.step)) is not None:

@@ -8,7 +8,7 @@ from stage.api import Api
 from stage.cast import Cast
 from stage.directives import DAY
 from watari.act.guard import Guard
-from watari.act.handlers import handlers
+from watari.act.handlers import Done, handlers
 from watari.act.journal import Entry, OperationRecord, StepRecord
 from watari.act.virtual import BACKOFF_S, STALL_S, VirtualExecutor
 from watari.drivers.sim.cloud import SimCloud
@@ -254,8 +254,9 @@ def test_last_weeks_move_is_not_adopted(bench: Bench) -> None:
 
 def test_the_same_move_that_is_under_way_already_is_adopted(bench: Bench) -> None:
     bench.cloud.start_live_migration(WEB, H2)  # by an earlier run, or by hand
+    bench.executor.adopt(bench.run)
     bench.tick()
-    assert (bench.states(), bench.step.handle) == (["intended", "running"], "sim-000001")
+    assert (bench.states(), bench.step.handle) == (["running"], "sim-000001")
     bench.tick(times=5)
     assert bench.state() == "done"
 
@@ -315,3 +316,20 @@ def test_an_answer_ends_the_count_of_setbacks(bench: Bench) -> None:
     assert bench.step.setbacks == 4
     bench.tick(times=10)
     assert (bench.state(), bench.step.setbacks) == ("pending", 0)
+
+
+def test_a_plan_that_expires_while_it_waits_starts_nothing(bench: Bench) -> None:
+    bench.guard.stopped = "for a test"
+    bench.tick()
+    bench.cloud.advance(3600.0)
+    bench.guard.stopped = ""
+    bench.tick()
+    assert bench.state() == "skipped"
+    assert "expired" in bench.record.note
+
+
+def test_a_cloud_that_forgets_a_migration_is_judged_by_where_the_server_is(bench: Bench) -> None:
+    bench.tick(times=20)
+    assert bench.state() == "done"
+    handler = bench.executor.handlers[type(bench.step.step)]
+    assert isinstance(handler.poll(bench.step.step, "sim-999999"), Done)

@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from watari.act.guard import Go, Guard, UnderWay, Wait, next_opening
-from watari.model.compute import Host, HostName, ServerId, ZoneName
+from watari.act.guard import Go, Guard, UnderWay, Wait, foreign
+from watari.model.compute import Flight, Host, HostName, ServerId, ZoneName
 from watari.plan.plan import Cost, Operation, OperationId
 from watari.plan.steps import LiveMigrate
 from watari.policy.balance import BalancePolicy, Budgets, Peak, Window
@@ -92,8 +92,13 @@ def test_windows_are_in_local_time() -> None:
     assert isinstance(Guard(policy, HOSTS).may_start(move(), [], NOON.replace(hour=3)), Wait)
 
 
-def test_the_end_of_quiet_hours_in_words() -> None:
-    policy = BalancePolicy(budgets=Budgets(quiet=(FROM_NOON, Window(time(23), time(1)))))
-    assert next_opening(policy, NOON) == "until 12:45, in 45 min"
-    assert next_opening(policy, NOON.replace(hour=23, minute=30)) == "until 01:00, in 1 h 30 min"
-    assert next_opening(policy, NOON.replace(hour=15)) == ""
+def test_of_overlapping_peaks_the_strictest_counts() -> None:
+    wide = Peak(Window(time(10), time(14)), moves=6)
+    assert verdict(Budgets(peaks=(wide, Peak(FROM_NOON)))) == Wait("peak 11:45-12:45: no move starts")
+
+
+def test_moves_that_others_started_are_told_from_ours() -> None:
+    h1, h2 = HostName("h1"), HostName("h2")
+    flights = [Flight(ServerId(f"web-{n}"), h1, h2, NOON) for n in (1, 2)]
+    ours = [UnderWay(h1, h2, "az1", "web", 100.0)]
+    assert [(m.source, m.target, m.rate_mib_s) for m in foreign(flights, ours, HOSTS)] == [(h1, h2, 0.0)]

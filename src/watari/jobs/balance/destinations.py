@@ -16,6 +16,7 @@ from watari.plan.text import percent
 from watari.policy.balance import BalancePolicy
 
 LARGE_ZONE = 500  # hosts
+MOST_FAILURES = 8  # kept per zone and role; each is looked at for every server that might fail likewise
 BY_SIZE = ("itself", "closed", "memory", "disk", "vcpus", "cpu")  # rules that a larger server fails too
 Rules = list[tuple[str, Bools]]  # rule code -> hosts of the zone that it rules out, in the order they are told
 
@@ -160,7 +161,12 @@ class Destinations:
             return
         source = int(self.world.host_of[s])
         at_source = self.ledger.role_at_source(role, source)
-        self.failures.setdefault(key, []).append(Failure(source, self._sizes(s), at_source, why))
+        known = self.failures.setdefault(key, [])
+        if len(known) < MOST_FAILURES:
+            known.append(Failure(source, self._sizes(s), at_source, why))
+            return
+        largest = max(range(len(known)), key=lambda i: float(known[i].sizes.sum()))  # says least of others
+        known[largest] = Failure(source, self._sizes(s), at_source, why)
 
     def _failure(self, s: int) -> Failure | None:
         zone, role = self.zone(s).start, int(self.world.role_of[s])
@@ -168,13 +174,12 @@ class Destinations:
         if not general and not special:
             return None
         sizes = self._sizes(s)
-        for failure in general:
-            if (sizes >= failure.sizes).all():
-                return failure
+        if found := next((f for f in general if not (sizes < f.sizes).any()), None):
+            return found
         if not special or role < 0:
             return None
         at_source = self.ledger.role_at_source(role, int(self.world.host_of[s]))
-        return next((f for f in special if at_source <= f.at_source and (sizes >= f.sizes).all()), None)
+        return next((f for f in special if at_source <= f.at_source and not (sizes < f.sizes).any()), None)
 
     def _sizes(self, s: int) -> Floats:
         world = self.world

@@ -89,7 +89,9 @@ def rounds_needed(policy: BalancePolicy, *, far: bool) -> int:
 def needs_help(memory: Memory, snapshot: ComputeSnapshot, policy: BalancePolicy) -> bool:
     """Would a plan have anything to say? False in a calm cloud, which is most rounds; much cheaper than a plan."""
     hold = rounds_needed(policy, far=True)
-    if bool((memory.rounds >= 1).any()) or any(n >= hold for n in memory.host_rounds.values()):
+    if bool((memory.readings.known & (memory.rounds >= 1)).any()) or any(
+        n >= hold for n in memory.host_rounds.values()
+    ):
         return True
     ahead = forecast_cores(memory, policy, snapshot.taken_at)
     if not len(ahead):

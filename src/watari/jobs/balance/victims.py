@@ -103,7 +103,9 @@ def _exchange(ledger: Ledger, h: int, pool: Ints, cost: Floats, k: int) -> Ints:
         changed = False
         for place in range(k):
             others = [c for i, c in enumerate(chosen) if i != place]
-            free = np.setdiff1d(np.arange(len(pool)), others)
+            open_ = np.ones(len(pool), bool)
+            open_[others] = False
+            free = np.flatnonzero(open_)
             fits = free[_without_each(ledger, h, pool[others], pool[free]) <= _enough(ledger, h)]
             if not len(fits):
                 continue
