@@ -146,8 +146,10 @@ class Destinations:
     def _remember(self, s: int, zone: slice, rules: Rules, why: tuple[str, str, tuple[Candidate, ...]]) -> None:
         """Only rules that ask nothing but size and role say anything of other servers."""
         of_role = np.zeros(zone.stop - zone.start, bool)
-        of_size = of_role.copy()
+        of_size, shut = of_role.copy(), of_role.copy()
         for code, fails in rules:
+            if code in ("itself", "closed"):
+                shut |= fails
             if code == "role":
                 of_role |= fails
             elif code in BY_SIZE:
@@ -161,12 +163,13 @@ class Destinations:
             return
         source = int(self.world.host_of[s])
         at_source = self.ledger.role_at_source(role, source)
+        sizes = np.zeros_like(self._sizes(s)) if shut.all() else self._sizes(s)  # nobody receives: size is no matter
         known = self.failures.setdefault(key, [])
         if len(known) < MOST_FAILURES:
-            known.append(Failure(source, self._sizes(s), at_source, why))
+            known.append(Failure(source, sizes, at_source, why))
             return
         largest = max(range(len(known)), key=lambda i: float(known[i].sizes.sum()))  # says least of others
-        known[largest] = Failure(source, self._sizes(s), at_source, why)
+        known[largest] = Failure(source, sizes, at_source, why)
 
     def _failure(self, s: int) -> Failure | None:
         zone, role = self.zone(s).start, int(self.world.role_of[s])
