@@ -21,7 +21,7 @@ from watari.drivers.sim.spec import SimSpec
 from watari.jobs.balance import Memory, remember
 from watari.model.compute import HostName, ServerId
 from watari.observe.compute import compute_snapshot
-from watari.policy.balance import BalancePolicy, Detect
+from watari.policy.balance import BalancePolicy
 
 MIDNIGHT = datetime(2026, 1, 5, tzinfo=UTC)  # a Monday
 SLOT_S = 300.0  # one point of the curves
@@ -189,11 +189,14 @@ class Demo:
 
     def starved(self) -> NDArray[np.bool_]:
         """Who is starved at this moment, in the cloud's order."""
-        return _starved(self.cloud.contention, self.policy.detect)
+        return self._judge(self.cloud.contention)
 
     def starved_shadow(self) -> int:
         """How many would be, had nothing been done."""
-        return int(_starved(self.cloud.shadow_contention(), self.policy.detect).sum())
+        return int(self._judge(self.cloud.shadow_contention()).sum())
+
+    def _judge(self, c: Contention) -> NDArray[np.bool_]:
+        return self.policy.detect.starved(c.steal, c.load_per_vcpu)
 
     def operations(self) -> list[OperationRecord]:
         """Every operation that was ever started or is over."""
@@ -258,11 +261,6 @@ class Demo:
                 if record.over and id(record) not in self._seen:
                     self._seen.add(id(record))
                     self.ended.append(record)
-
-
-def _starved(c: Contention, detect: Detect) -> NDArray[np.bool_]:
-    over: NDArray[np.bool_] = (c.steal >= detect.steal) & (c.load_per_vcpu >= detect.load_per_vcpu)
-    return over
 
 
 def line(entry: Entry) -> str:

@@ -36,7 +36,7 @@ class Tally:
     def add(self, c: Contention, vcpus: Floats, seconds: float) -> NDArray[np.bool_]:
         """Count an instant that lasts `seconds`; returns who is starved."""
         over = c.steal >= self.detect.steal
-        starved: NDArray[np.bool_] = over & (c.load_per_vcpu >= self.detect.load_per_vcpu)
+        starved = self.detect.starved(c.steal, c.load_per_vcpu)
         self.starved_s += starved * seconds
         self.streak_s = np.where(starved, self.streak_s + seconds, 0.0)
         np.maximum(self.longest_s, self.streak_s, out=self.longest_s)

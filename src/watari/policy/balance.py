@@ -4,6 +4,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, tzinfo
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 Rule = Literal["projected", "published"]
 
 
@@ -34,6 +37,10 @@ class Detect:
     smoothing_s: float = 60.0  # time constant of the moving average of steal and load; 0 takes each reading as it is
     stale_after_s: float = 300.0
     host_over: float | None = 1.0  # also relieve a host whose demand is over this share of its threads; None: never
+
+    def starved(self, steal: NDArray[np.float64], load_per_vcpu: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Who is over both thresholds (B1), whatever lasted how long."""
+        return (steal >= self.steal) & (load_per_vcpu >= self.load_per_vcpu)
 
 
 @dataclass(frozen=True, slots=True)

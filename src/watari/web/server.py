@@ -25,6 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from watari.errors import BadInput, WatariError
 from watari.web.hub import Hub
 
+MOST_PAGES = 32  # open streams; each may hold a full state that its client does not read
 RETRY_MS = 1000
 """How soon a browser whose stream broke tries again."""
 
@@ -140,6 +141,9 @@ class _EventStream:
         self._hub = hub
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._hub.pages >= MOST_PAGES:
+            await _error(503, f"{MOST_PAGES} pages are open already; close one")(scope, receive, send)
+            return
         headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-store")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         async with anyio.create_task_group() as group:

@@ -7,7 +7,7 @@ import numpy as np
 from watari.jobs.balance.memory import Memory, forecast_cores, rounds_needed
 from watari.jobs.balance.world import Bools, Floats, Ints, World
 from watari.model.reasons import Finding
-from watari.plan.text import format_duration
+from watari.plan.text import format_duration, listed
 from watari.policy.balance import BalancePolicy
 
 FAR_STEAL = 2.0  # times detect.steal, and
@@ -55,14 +55,14 @@ def diagnose(world: World, policy: BalancePolicy, memory: Memory | None) -> Diag
             np.where(r.known, c, 0.0) for c in (memory.steal, memory.load, memory.mean, memory.variance)
         )
         rounds = memory.rounds
-    starved = r.known & (steal >= detect.steal) & (load >= detect.load_per_vcpu)
+    starved = r.known & detect.starved(steal, load)
     far = steal >= FAR_STEAL * detect.steal
     needed = np.where(far, rounds_needed(policy, far=True), rounds_needed(policy, far=False))
     held = starved & (rounds >= needed)
     ahead = forecast_cores(memory, policy, world.snapshot.taken_at)
     hot, why = _hot(world, policy, memory, held, ahead)
     blind = world.host_sum((~r.known).astype(float), world.host_of) > 0
-    findings = _blind_findings(world, policy)
+    findings = (*_blind_findings(world, policy), *_odd_findings(world))
     if _too_blind(world):
         held, hot, why = np.zeros_like(held), np.zeros_like(hot), {}
     return Diagnosis(
@@ -126,6 +126,15 @@ def _blind_findings(world: World, policy: BalancePolicy) -> tuple[Finding, ...]:
         for h in np.flatnonzero(unknown).tolist()
     )
     return tuple(findings)
+
+
+def _odd_findings(world: World) -> tuple[Finding, ...]:
+    capped = world.readings.capped
+    if not len(capped):
+        return ()
+    names = listed(tuple(world.servers[s].name for s in capped.tolist()), 3)
+    text = f"{names} seem to ask for more cores than they have vCPUs; counted as asking for all of them"
+    return (Finding(names, "odd-load", text, "warning", "Check how the meter computes demand."),)
 
 
 def _blind_host(world: World, policy: BalancePolicy, h: int, unknown: int, total: int, age_s: float) -> Finding:

@@ -63,7 +63,7 @@ def remember(memory: Memory | None, snapshot: ComputeSnapshot, policy: BalancePo
     was_s = np.where(np.isfinite(old.readings.age_s), old.readings.age_s, 0.0)
     fresh = (elapsed_s + was_s - np.where(now.known, now.age_s, 0.0) > 1e-6) | ~old.seen
     over_hosts, slow_hosts = _host_states(snapshot, now, policy)
-    over = now.known & (steal >= policy.detect.steal) & (load >= policy.detect.load_per_vcpu)
+    over = now.known & policy.detect.starved(steal, load)
     return Memory(
         ids=now.ids,
         at=snapshot.taken_at,

@@ -39,7 +39,7 @@ def outlook(draft: Draft) -> Outlook:
     vcpus = np.maximum(world.vcpus, 1e-9)
     steal = np.where(moved_or_touched, short[at] * found.now / vcpus, found.steal)
     load = np.where(moved_or_touched, found.now / vcpus / np.maximum(1 - short[at], 1e-9), found.load)
-    after = world.readings.known & (steal >= detect.steal) & (load >= detect.load_per_vcpu)
+    after = world.readings.known & detect.starved(steal, load)
     stays = found.starved & ~after & (at == world.host_of)
     relieved: dict[int, tuple[int, ...]] = {}
     for h in np.flatnonzero(changed).tolist():

@@ -41,6 +41,7 @@ class Readings:
     demand: Floats
     age_s: Floats
     known: Bools
+    capped: Ints  # servers that seem to ask for more than their vCPUs: the rest of it is an error of the meter
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,9 @@ def read_loads(snapshot: ComputeSnapshot, stale_after_s: float) -> Readings:
     off = [i for i in np.flatnonzero(~known).tolist() if servers[i].status in NOT_RUNNING]
     table[:, off], known[off] = 0.0, True
     steal, load_, demand = np.where(known, table[:3], 0.0)
-    return Readings(ids, steal, load_, demand, table[3], known)
+    vcpus = _floats(servers, "vcpus")
+    capped = np.flatnonzero(demand > 1.05 * vcpus)
+    return Readings(ids, steal, load_, np.minimum(demand, vcpus), table[3], known, capped)
 
 
 def _ages_s(taken_at: datetime, loads: Sequence[Load]) -> Floats:
