@@ -12,7 +12,7 @@ import { listen } from "./stream.js";
 import { strip, verdict } from "./strip.js";
 import { STEPS, startTheme } from "./theme.js";
 
-const SLOW_MS = 500; // text that people read changes at most twice a second
+const SLOW_MS = 150; // text that people read changes a little less often than the map, and never lags behind it by much
 const DETAILS_MS = 1500;
 const at = (id) => document.getElementById(id);
 
