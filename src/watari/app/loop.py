@@ -15,7 +15,7 @@ from watari.plan.plan import Plan
 from watari.policy.balance import BalancePolicy
 from watari.ports import Clock, Compute, Meter
 
-RECENT_RUNS = 500  # that are looked through for requests without an answer
+RECENT_RUNS = 60  # runs, one a round at most, that are looked through for requests without an answer
 
 
 @dataclass(slots=True)

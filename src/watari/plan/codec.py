@@ -4,7 +4,7 @@ import json
 import math
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from functools import cache
 from hashlib import sha256
@@ -73,11 +73,15 @@ def loads(text: str, source: str = "plan") -> Plan:
 
 
 def content_id(plan: Plan) -> str:
-    """`p-` and 8 hex digits of SHA-256 over the plan without its id: equal plans have equal ids."""
-    made, expires = plan.made_at.astimezone(UTC), plan.expires_at.astimezone(UTC)
-    content = plan_to_dict(replace(plan, id="", made_at=made, expires_at=expires))
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return f"p-{sha256(canonical.encode()).hexdigest()[:8]}"
+    """`p-` and 8 hex digits of SHA-256 over what the plan was made of and what it does.
+
+    Snapshot, policy, times, and per operation its subject, steps and wave; not its reasons, which follow from these.
+    """
+    times = (plan.made_at.astimezone(UTC).isoformat(), plan.expires_at.astimezone(UTC).isoformat())
+    parts = [plan.job, plan.cloud, plan.snapshot_digest, plan.policy_digest, *times]
+    parts += [f"{op.subject} {op.wave} {'; '.join(map(str, op.steps))}" for op in plan.operations]
+    parts += [f"{refusal.subject} {refusal.code}" for refusal in plan.refusals]
+    return f"p-{sha256(chr(10).join(parts).encode()).hexdigest()[:8]}"
 
 
 _text = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
