@@ -15,28 +15,28 @@ def refusals(draft: Draft, seen: Outlook, operations: tuple[Operation, ...]) -> 
     """One per starved server that no operation moves, worst steal first."""
     found = draft.found
     moved = {m.server for m in draft.moves}
-    helpers: dict[str, list[str]] = {}
+    leavers: dict[str, list[str]] = {}
     for o in operations:
-        helpers.setdefault(str(o.steps[0].source), []).append(o.name)
+        leavers.setdefault(str(o.steps[0].source), []).append(o.name)
     starved = np.flatnonzero(found.starved)
     worst_first = starved[np.lexsort((starved, -found.steal[starved]))].tolist()
     return tuple(
-        replace(_refusal(draft, seen, helpers, s), name=draft.world.servers[s].name)
+        replace(_refusal(draft, seen, leavers, s), name=draft.world.servers[s].name)
         for s in worst_first
         if s not in moved
     )
 
 
-def _refusal(draft: Draft, seen: Outlook, helpers: dict[str, list[str]], s: int) -> Refusal:
+def _refusal(draft: Draft, seen: Outlook, leavers: dict[str, list[str]], s: int) -> Refusal:
     world, found = draft.world, draft.found
     id_, host = world.readings.ids[s], world.hosts[int(world.host_of[s])].name
     if world.bound_for[s] >= 0:
         return Refusal(id_, "moving", f"is on its way to {world.hosts[int(world.bound_for[s])].name}")
-    if host in helpers and int(world.host_of[s]) in draft.eased:
-        first = ", ".join(helpers[host])
+    if host in leavers and int(world.host_of[s]) in draft.eased:
+        first = ", ".join(leavers[host])
         return Refusal(id_, "easing", f"{first} leaves {host} first; if its steal lasts, it is looked at again")
-    if helpers.get(host) and not seen.starved_after[s]:
-        names = ", ".join(helpers[host])
+    if leavers.get(host) and not seen.starved_after[s]:
+        names = ", ".join(leavers[host])
         fall = f"from {percent(float(found.steal[s]))} to {percent(float(seen.steal_after[s]))}"
         return Refusal(id_, "relieved", f"moving {names} off {host} brings its projected steal {fall}")
     if any(f.code == "blind" for f in found.findings):
