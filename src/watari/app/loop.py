@@ -15,6 +15,7 @@ from watari.plan.plan import Plan
 from watari.policy.balance import BalancePolicy
 from watari.ports import Clock, Compute, Meter
 
+SETTLED_S = 600.0  # longer than any window of a meter
 RECENT_RUNS = 60  # runs, one a round at most, that are looked through for requests without an answer
 
 
@@ -73,7 +74,10 @@ class Balancer:
         """
         flying = {flight.server for flight in snapshot.flights}
         since = snapshot.taken_at - timedelta(seconds=self.policy.calm.failed_cool_down_s)
-        flights, past = list(snapshot.flights), list(snapshot.past)
+        calm = self.policy.calm
+        longest_s = max(calm.cool_down_s, calm.no_return_s, calm.cycle_window_s, calm.failed_cool_down_s, SETTLED_S)
+        heed = snapshot.taken_at - timedelta(seconds=longest_s)  # no rule looks further back
+        flights, past = list(snapshot.flights), [m for m in snapshot.past if m.ended > heed]
         recent = self.history[-RECENT_RUNS:]
         for r in (r for run in recent for o in run.operations for r in o.steps if r.handle is None):
             step, server = r.step, snapshot.servers.get(r.step.server)

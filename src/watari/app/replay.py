@@ -1,6 +1,7 @@
 """What-if: live through recorded days under a policy, beside doing nothing."""
 
 import dataclasses
+import gc
 import multiprocessing
 import os
 import signal
@@ -132,6 +133,7 @@ _shares: "SynchronizedArray[float] | None" = None  # set in the worker processes
 def _share_progress(shares: "SynchronizedArray[float]") -> None:
     global _shares
     _shares = shares
+    gc.set_threshold(200_000, 20, 20)  # a replay makes millions of small values and hardly any cycle
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business; it ends the pool
 
 
