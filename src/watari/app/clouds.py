@@ -121,10 +121,7 @@ def snapshot_of(cloud: str | None, file: str | None) -> tuple[ComputeSnapshot, t
         return read_snapshot(file if file == "-" else Path(file))
     if not cloud:
         raise BadInput("name a cloud (--cloud sim) or a file (--snapshot cluster.json)")
-    opened = open_cloud(cloud)
-    snapshot = opened.snapshot()
-    opened.save()
-    return snapshot, ()
+    return open_cloud(cloud).snapshot(), ()  # reading changes nothing, so nothing is saved: an `apply` may be at work
 
 
 def _sim_path(size: SimSize) -> Path:

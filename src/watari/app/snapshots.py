@@ -11,7 +11,6 @@ def export_snapshot(cloud: str, path: str) -> ComputeSnapshot:
     """Read the cloud once and write what was seen; "-" is standard output. Raises BadInput."""
     opened = open_cloud(cloud)
     snapshot = opened.snapshot()
-    opened.save()
     write_snapshot(snapshot, path)
     return snapshot
 
