@@ -18,7 +18,7 @@ from watari.jobs.balance import plan
 from watari.model.compute import ComputeSnapshot, Host, HostName, Load, Server, ServerId, ZoneName
 from watari.plan.plan import Plan
 from watari.plan.steps import LiveMigrate
-from watari.policy.balance import BalancePolicy
+from watari.policy.values import Policy
 
 NOON = datetime(2011, 3, 3, 12, 0, tzinfo=UTC)
 CPU_RATIO = 8.0  # what the peers are given too; the cluster is filled to 6 vCPUs per CPU
@@ -88,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     sample = loads.planetlab(options.planetlab) if options.planetlab else loads.synthetic()
     cluster = generate(options.hosts, options.servers, options.seed, sample)
-    snapshot, policy = snapshot_of(cluster), BalancePolicy()
+    snapshot, policy = snapshot_of(cluster), Policy()
     cpu_s = []
     made: Plan | None = None
     for _ in range(options.runs):

@@ -16,8 +16,8 @@ from watari.model.compute import HostName, PastMove, ServerId
 from watari.observe.compute import compute_snapshot
 from watari.plan.plan import Plan
 from watari.plan.render import render
-from watari.policy.balance import BalancePolicy, Budgets
 from watari.policy.load import load_policy
+from watari.policy.values import Budgets, Policy
 
 GOLDEN = Path(__file__).parent / "golden"
 MIDNIGHT = datetime(2024, 5, 1, tzinfo=UTC)
@@ -49,7 +49,7 @@ def small() -> Cast:
     return cast
 
 
-def small_plan(policy: BalancePolicy, faults: Faults | None = None, past: tuple[PastMove, ...] = ()) -> Plan:
+def small_plan(policy: Policy, faults: Faults | None = None, past: tuple[PastMove, ...] = ()) -> Plan:
     cast = small()
     cloud = SimCloud(cast.spec(), cast.scripted(), NOON, faults=faults)
     cloud.advance(60)
@@ -58,19 +58,19 @@ def small_plan(policy: BalancePolicy, faults: Faults | None = None, past: tuple[
 
 def a_bit_of_everything() -> Plan:
     rested = PastMove(ServerId("web-1"), HostName("h2"), HostName("h1"), NOON - timedelta(minutes=20))
-    return small_plan(BalancePolicy(), past=(rested,))
+    return small_plan(Policy(), past=(rested,))
 
 
 def a_careful_policy() -> Plan:
-    return small_plan(BalancePolicy(budgets=Budgets(total=1, move_mib_s=200.0)))
+    return small_plan(Policy(budgets=Budgets(total=1, move_mib_s=200.0)))
 
 
 def an_exporter_is_down() -> Plan:
-    return small_plan(BalancePolicy(), Faults([NoMetrics(HostName("h4"))]))
+    return small_plan(Policy(), Faults([NoMetrics(HostName("h4"))]))
 
 
 def the_published_rule() -> Plan:
-    return small_plan(BalancePolicy(rule="published"))
+    return small_plan(Policy(rule="published"))
 
 
 PLANS: dict[str, tuple[Callable[[], Plan], bool]] = {  # what to render, and whether verbosely

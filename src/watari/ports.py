@@ -8,7 +8,8 @@ from typing import Literal, NewType, Protocol
 from watari.model.compute import Flight, GroupId, Host, HostName, Load, PastMove, Server, ServerGroup, ServerId
 
 MigrationId = NewType("MigrationId", str)
-MigrationStatus = Literal["queued", "disk", "memory", "done", "failed", "aborted"]
+MigrationKind = Literal["live", "cold", "evacuation"]
+MigrationStatus = Literal["queued", "disk", "memory", "confirm", "done", "failed", "aborted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,10 @@ class Inventory:
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """A live migration as the cloud reports it. `status` is a word; where the server *is* decides."""
+    """A migration as the cloud reports it. `status` is a word; where the server *is* decides.
+
+    `confirm`: a cold migration has arrived and the cloud waits to hear whether it may stay. It is not over.
+    """
 
     id: MigrationId
     server: ServerId
@@ -37,6 +41,7 @@ class Migration:
     total_mib: float = 0.0
     rate_mib_s: float = 0.0
     error: str = ""
+    kind: MigrationKind = "live"
 
     @property
     def over(self) -> bool:
@@ -54,12 +59,24 @@ class Clock(Protocol):
 
 
 class Compute(Protocol):
-    """A cloud's servers and hosts. Every method may raise Transient (503, time-out); nothing changed then."""
+    """A cloud's servers and hosts.
+
+    Every method that reads may raise Transient (503, time-out). So may every method that asks for a change; then nobody
+    knows whether the cloud heard it, and the caller looks (`find_migration`, `host`, `locate`) before it asks again.
+    """
 
     def inventory(self) -> Inventory: ...
 
+    def flights(self) -> tuple[Flight, ...]:
+        """The migrations under way, whoever asked for them: a small part of `inventory`, for those who look often."""
+        ...
+
     def locate(self, server: ServerId) -> Server | None:
         """The server as it is now; None if the cloud does not know it (any more)."""
+        ...
+
+    def host(self, name: HostName) -> Host | None:
+        """The host as it is now, with `state` and `state_note`; None if the cloud does not know it."""
         ...
 
     def start_live_migration(
@@ -68,16 +85,64 @@ class Compute(Protocol):
         """Ask for the move and return at once. Raises Refused if the cloud will not take it."""
         ...
 
+    def start_cold_migration(self, server: ServerId, target: HostName) -> MigrationId:
+        """Ask that the server be stopped, copied and started on `target`; what was off stays off. Raises Refused."""
+        ...
+
+    def start_evacuation(self, server: ServerId, target: HostName | None = None) -> MigrationId:
+        """Ask that a server of a dead host be rebuilt elsewhere. Raises Refused while the cloud takes its host for up.
+
+        The caller has proof that the host is dead: a guest that still runs there would exist twice.
+        """
+        ...
+
     def migration(self, id: MigrationId) -> Migration:
         """Raises Refused for an id the cloud does not know."""
         ...
 
-    def find_migration(self, server: ServerId, target: HostName, since: datetime) -> Migration | None:
-        """The newest move asked for at or after `since`, running or over, so that a restarted process adopts it."""
+    def find_migration(
+        self, server: ServerId, target: HostName, since: datetime, kind: MigrationKind = "live"
+    ) -> Migration | None:
+        """The newest move of that kind asked for at or after `since`, running or over: a restarted process adopts it.
+
+        Targets of evacuations may be the cloud's choice: for those `target` is not compared.
+        """
         ...
 
     def abort_migration(self, id: MigrationId) -> None:
-        """Stop a move that still copies; the server lives on at its source. Refused once it is over."""
+        """Stop a live move that still copies; the server lives on at its source. Refused once it is over."""
+        ...
+
+    def confirm_migration(self, id: MigrationId) -> None:
+        """Let a cold-migrated server stay where it is. Refused unless its status is `confirm`."""
+        ...
+
+    def revert_migration(self, id: MigrationId) -> None:
+        """Send a cold-migrated server back to its source. Refused unless its status is `confirm`."""
+        ...
+
+    def disable_host(self, host: HostName, reason: str) -> None:
+        """Place nothing there any more; servers on it stay. Repeating it is harmless, the newest reason counts."""
+        ...
+
+    def enable_host(self, host: HostName) -> None:
+        """Place servers there again. Repeating it is harmless."""
+        ...
+
+
+class Storage(Protocol):
+    """What a hyper-converged host has to ask before it is emptied or switched off: its disks hold others' data."""
+
+    def why_not_stop(self, host: HostName) -> str:
+        """Why the disks of `host` must not go away now, in words for a person; empty if they may."""
+        ...
+
+    def quiesce(self, host: HostName) -> None:
+        """Tell the storage that the disks of `host` will be away for a while and need not be rebuilt elsewhere."""
+        ...
+
+    def resume(self, host: HostName) -> None:
+        """The disks of `host` are back."""
         ...
 
 

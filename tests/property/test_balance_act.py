@@ -19,7 +19,7 @@ from watari.jobs.balance import plan
 from watari.model.compute import HostName, ServerId
 from watari.observe.compute import compute_snapshot
 from watari.plan.plan import Plan
-from watari.policy.balance import BalancePolicy, Budgets
+from watari.policy.values import Budgets, Policy
 
 START = datetime(2024, 5, 1, 12, tzinfo=UTC)
 TICK_S = 15.0
@@ -41,7 +41,7 @@ class Office:
     An odd one kills it before the entry is stored, an even one right after.
     """
 
-    def __init__(self, policy: BalancePolicy, faults: list[Fault], dies_at: set[int]) -> None:
+    def __init__(self, policy: Policy, faults: list[Fault], dies_at: set[int]) -> None:
         cast = crowded()
         self.cloud = SimCloud(cast.spec(), cast.scripted(), START, faults=Faults(faults))
         self.api = Api(self.cloud, dict(cast.hosts))
@@ -90,13 +90,13 @@ BROKEN = st.sampled_from(
 
 
 def test_the_plan_of_these_tests_has_moves_enough() -> None:
-    assert len(Office(BalancePolicy(), [], set()).begin().operations) == 5
+    assert len(Office(Policy(), [], set()).begin().operations) == 5
 
 
 @settings(max_examples=60)
 @given(st.sets(st.integers(1, 18), max_size=6), st.lists(BROKEN, unique=True, max_size=2))
 def test_a_kill_at_any_entry_asks_for_nothing_twice(dies_at: set[int], faults: list[Fault]) -> None:
-    office = Office(BalancePolicy(), faults, dies_at)
+    office = Office(Policy(), faults, dies_at)
     made = office.begin()
     for _ in range(TICKS):
         office.tick()
@@ -106,19 +106,19 @@ def test_a_kill_at_any_entry_asks_for_nothing_twice(dies_at: set[int], faults: l
     # A refused request has no effect, so it may be repeated when its answer was lost; a taken one never is.
     taken = Counter((m.server, m.target) for m in office.cloud.inventory().past)
     assert all(times == 1 for times in taken.values())
-    assert set(office.api.asked) <= {(op.steps[0].server, op.steps[0].target) for op in made.operations}
+    assert set(office.api.asked) <= {(op.subject, op.target) for op in made.operations}
     assert not office.cloud.flights_progress(), "nothing flies that nobody watches"
 
 
 def test_a_kill_at_each_entry_in_turn_loses_no_move() -> None:
     for entry in range(1, 16):
-        office = Office(BalancePolicy(), [], {entry})
+        office = Office(Policy(), [], {entry})
         made = office.begin()
         for _ in range(TICKS):
             office.tick()
         assert not office.executor.runs
         servers = office.cloud.inventory().servers
-        assert all(servers[op.steps[0].server].host == op.steps[0].target for op in made.operations)
+        assert all(servers[op.subject].host == op.target for op in made.operations)
         assert sum(office.api.asked.values()) == len(made.operations)
 
 
@@ -139,7 +139,7 @@ def test_a_kill_at_each_entry_in_turn_loses_no_move() -> None:
     st.lists(BROKEN, unique=True, max_size=1),
 )
 def test_budgets_hold_at_every_moment(budgets: Budgets, dies_at: set[int], faults: list[Fault]) -> None:
-    office = Office(BalancePolicy(budgets=budgets), faults, dies_at)
+    office = Office(Policy(budgets=budgets), faults, dies_at)
     office.begin()
     links = {host.name: host.link_mib_s for host in office.api.claims.values()}
     for _ in range(TICKS):

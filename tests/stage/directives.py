@@ -22,8 +22,8 @@ from watari.observe.compute import compute_snapshot
 from watari.plan.plan import Plan
 from watari.plan.render import explain, render
 from watari.plan.text import percent
-from watari.policy.balance import BalancePolicy
 from watari.policy.load import parse_policy
+from watari.policy.values import Policy
 
 DAY = datetime(2024, 5, 1, tzinfo=UTC)
 FAR_S = 1e9
@@ -34,7 +34,7 @@ class Story:
 
     def __init__(self) -> None:
         self.cast = Cast()
-        self.policy = BalancePolicy()
+        self.policy = Policy()
         self.start = DAY + timedelta(hours=12)
         self.round_s = 60.0
         self._stage: Stage | None = None

@@ -13,7 +13,7 @@ from watari.jobs.balance import plan
 from watari.model.compute import ServerId
 from watari.observe.compute import compute_snapshot
 from watari.plan.plan import Plan
-from watari.policy.balance import BalancePolicy
+from watari.policy.values import Policy
 
 STEP_S = 15.0
 LONGEST_RUN_S = 6 * 3600.0
@@ -22,7 +22,7 @@ LONGEST_RUN_S = 6 * 3600.0
 class Stage:
     """`lines` is what happened since it was last taken, each line with the virtual clock's time."""
 
-    def __init__(self, cast: Cast, policy: BalancePolicy, start: datetime, round_s: float) -> None:
+    def __init__(self, cast: Cast, policy: Policy, start: datetime, round_s: float) -> None:
         self.policy = policy
         self.round_s = round_s
         self.faults = Faults()

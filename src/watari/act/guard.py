@@ -7,7 +7,8 @@ from datetime import datetime
 
 from watari.model.compute import Flight, Host, HostName
 from watari.plan.plan import Operation
-from watari.policy.balance import BalancePolicy, Budgets, Peak
+from watari.plan.steps import Move
+from watari.policy.values import Budgets, Peak, Policy
 
 LEAST_SHARE = 0.2  # a move that would get less than this share of a link's budget waits: slow copies never converge
 
@@ -41,17 +42,22 @@ class Wait:
 class Guard:
     """Budgets of a policy over everything that is under way, whoever started it."""
 
-    policy: BalancePolicy
+    policy: Policy
     hosts: Mapping[HostName, Host]
     stopped: str = ""  # the stop switch: a reason, or empty
 
     def may_start(self, op: Operation, under_way: Iterable[UnderWay], at: datetime) -> Go | Wait:
-        """Check the stop switch, quiet hours, peaks, concurrency, then bandwidth."""
-        moves, step, budgets = list(under_way), op.steps[0], self.policy.budgets
+        """Check the stop switch, quiet hours, peaks, concurrency, then bandwidth.
+
+        What moves nothing (a host that is disabled, say) takes no place and copies nothing.
+        """
+        moves, step, budgets = list(under_way), op.move, self.policy.budgets
         if why := self._closed(op.zone, at):
             return Wait(why)
+        if step is None:
+            return Go(None)
         peaks = self._peaks(op.zone, at)
-        if why := _peak_why(peaks, moves) or _concurrency(op, moves, budgets):
+        if why := _peak_why(peaks, moves) or _concurrency(op, step, moves, budgets):
             return Wait(why)
         share = min((p.bandwidth for p in peaks), default=1.0)
         return self._rate(step.source, step.target, step.bandwidth_mib_s, moves, share)
@@ -109,8 +115,7 @@ def _peak_why(peaks: list[Peak], moves: list[UnderWay]) -> str:
     return ""
 
 
-def _concurrency(op: Operation, moves: list[UnderWay], budgets: Budgets) -> str:
-    step = op.steps[0]
+def _concurrency(op: Operation, step: Move, moves: list[UnderWay], budgets: Budgets) -> str:
     counts = (
         ("moves in total", len(moves), budgets.total),
         (f"moves in {op.zone}", sum([m.zone == op.zone for m in moves]), budgets.per_zone),
@@ -119,6 +124,11 @@ def _concurrency(op: Operation, moves: list[UnderWay], budgets: Budgets) -> str:
         (f"moves of role {op.role}", sum([m.role == op.role for m in moves]) if op.role else 0, budgets.per_role),
     )
     return next((f"{what}: {used} of {limit}" for what, used, limit in counts if used >= limit), "")
+
+
+def holding(op: Operation, step: Move) -> UnderWay:
+    """The budgets that an operation holds while its move goes on."""
+    return UnderWay(step.source, step.target, op.zone, op.role, step.bandwidth_mib_s or 0.0)
 
 
 def foreign(flights: Iterable[Flight], own: Iterable[UnderWay], hosts: Mapping[HostName, Host]) -> list[UnderWay]:

@@ -1,44 +1,22 @@
 """How each verb is asked for, watched, found again and undone. The same handlers serve every executor."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from watari.errors import Refused
-from watari.plan.steps import LiveMigrate, Step
-from watari.ports import Compute, MigrationId
+from watari.act.hosts import DisablingHost, EnablingHost
+from watari.act.migrations import ColdMigration, LiveMigration
+from watari.act.outcomes import Done, Failed, Outcome, Progress
+from watari.plan.steps import ColdMigrate, DisableHost, EnableHost, LiveMigrate, Step
+from watari.ports import Compute
 
+__all__ = ["ColdMigration", "Done", "Failed", "Handler", "Handlers", "LiveMigration", "Outcome", "Progress", "handlers"]
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Still going on: MiB so far, MiB expected, MiB/s now."""
-
-    done_mib: float
-    total_mib: float
-    rate_mib_s: float
-    text: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """The world is as the step wants it."""
-
-    text: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """It is over and the world is not as the step wants it."""
-
-    text: str
-
-
-Outcome = Progress | Done | Failed
 S = TypeVar("S", contravariant=True)
 
 
 class Handler(Protocol[S]):
-    """One verb. Every method may raise Transient (nothing changed: call again) and Refused (it never will)."""
+    """One verb. Every method may raise Transient (call again; after `start`: `find` first) and Refused (never will)."""
 
     def check(self, step: S) -> Done | Failed | None:
         """Before anything is asked: done already, impossible by now (stale), or None: go on."""
@@ -55,61 +33,21 @@ class Handler(Protocol[S]):
         ...
 
     def undo(self, step: S, handle: str) -> None:
-        """Stop what can be stopped. A server that has arrived stays where it is: moving back is a new move."""
+        """Stop what can be stopped, take back what can be taken back; safe to repeat.
+
+        A server that has arrived stays where it is: moving back is a new move.
+        """
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class LiveMigration:
-    """Handler of LiveMigrate. Done means that the server *is* on the target, whatever the status word says."""
-
-    compute: Compute
-
-    def check(self, step: LiveMigrate) -> Done | Failed | None:
-        server = self.compute.locate(step.server)
-        if server is None:
-            return Failed("the server does not exist any more; plan again")
-        if server.host == step.target:
-            return Done(f"is on {step.target} already")
-        if server.host != step.source:
-            return Failed(f"is on {server.host}, not on {step.source} where the plan saw it; plan again")
-        if server.status not in ("ACTIVE", "MIGRATING"):
-            return Failed(f"is {server.status}; only ACTIVE servers move live")
-        return None
-
-    def start(self, step: LiveMigrate) -> str:
-        return self.compute.start_live_migration(step.server, step.target, step.bandwidth_mib_s)
-
-    def poll(self, step: LiveMigrate, handle: str) -> Outcome:
-        try:
-            migration = self.compute.migration(MigrationId(handle))
-        except Refused as e:  # clouds forget migrations that are over: where the server is decides
-            return self._judge(step, str(e))
-        if not migration.over:
-            return Progress(migration.done_mib, migration.total_mib, migration.rate_mib_s, migration.status)
-        return self._judge(step, migration.error or f"the cloud says {migration.status}")
-
-    def find(self, step: LiveMigrate, since: datetime) -> str | None:
-        found = self.compute.find_migration(step.server, step.target, since)
-        return None if found is None else found.id
-
-    def undo(self, step: LiveMigrate, handle: str) -> None:
-        if self.compute.migration(MigrationId(handle)).over:
-            return
-        try:
-            self.compute.abort_migration(MigrationId(handle))
-        except Refused:  # it ended between the two calls
-            return
-
-    def _judge(self, step: LiveMigrate, why: str) -> Outcome:
-        server = self.compute.locate(step.server)
-        if server is None:
-            return Failed("the server is gone")
-        if server.host == step.target:
-            return Done()
-        return Failed(f"{why}; the server is {server.status} on {server.host}")
+Handlers = Mapping[type[Step], Handler[Any]]  # each verb's class with the handler of that class
 
 
-def handlers(compute: Compute) -> dict[type[Step], Handler[Step]]:
-    """The table of verbs."""
-    return {LiveMigrate: LiveMigration(compute)}
+def handlers(compute: Compute) -> Handlers:
+    """The table of verbs of one cloud."""
+    return {
+        LiveMigrate: LiveMigration(compute),
+        ColdMigrate: ColdMigration(compute),
+        DisableHost: DisablingHost(compute),
+        EnableHost: EnablingHost(compute),
+    }

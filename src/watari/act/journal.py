@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from watari.plan.plan import Operation, Plan
-from watari.plan.steps import Step
+from watari.plan.plan import Operation, OperationId, Plan
+from watari.plan.steps import MOVES, VERBS, Step
 
-State = Literal["pending", "intended", "running", "done", "failed", "undone", "skipped"]
+State = Literal["pending", "intended", "running", "undoing", "done", "failed", "undone", "skipped"]
 OVER: frozenset[State] = frozenset({"done", "failed", "undone", "skipped"})
 
 
@@ -30,10 +30,17 @@ class StepRecord:
     rate_mib_s: float = 0.0
     moved_at: datetime | None = None  # when progress was last seen
     adopted: bool = False  # found under way; an earlier process, or somebody, asked for it
+    stopping: str = ""  # why it is being stopped
+    stop_at: datetime | None = None  # when it was first asked to stop
 
     @property
     def over(self) -> bool:
         return self.state in OVER
+
+    @property
+    def asked(self) -> bool:
+        """The cloud was asked, or may have been, and it is not over yet."""
+        return self.state in ("intended", "running")
 
 
 @dataclass(slots=True)
@@ -51,12 +58,22 @@ class OperationRecord:
 
     @property
     def under_way(self) -> bool:
-        return self.state in ("intended", "running")
+        return self.state in ("intended", "running", "undoing")
 
     @property
     def note(self) -> str:
         """The last thing that was said about any of its steps."""
         return next((s.note for s in reversed(self.steps) if s.note), "")
+
+    @property
+    def moving(self) -> StepRecord | None:
+        """The record of the step that moves the subject to another host; None if nothing moves."""
+        return next((r for r in self.steps if isinstance(r.step, MOVES)), None)
+
+    @property
+    def current(self) -> StepRecord:
+        """The first step that is not over, or the last."""
+        return next((r for r in self.steps if not r.over), self.steps[-1])
 
 
 @dataclass(slots=True)
@@ -68,11 +85,12 @@ class Run:
     started_at: datetime
     operations: list[OperationRecord] = field(default_factory=list)
     stopping: bool = False  # finish what is under way, start nothing
+    cancelled: bool = False  # stop what is under way, undo what can be undone, start nothing
 
     @classmethod
     def of(cls, plan: Plan, started_at: datetime) -> "Run":
         records = [OperationRecord(o, [StepRecord(s) for s in o.steps]) for o in plan.operations]
-        return cls(f"r-{plan.id.removeprefix('p-')}", plan, started_at, records)
+        return cls(run_id(plan), plan, started_at, records)
 
     @property
     def over(self) -> bool:
@@ -81,6 +99,15 @@ class Run:
     def count(self, state: State) -> int:
         """Operations in a state."""
         return sum(1 for o in self.operations if o.state == state)
+
+    def states(self) -> dict[OperationId, State]:
+        """The state of every operation, by its id."""
+        return {o.operation.id: o.state for o in self.operations}
+
+
+def run_id(plan: Plan) -> str:
+    """A plan is carried out once, so its run is called like it."""
+    return f"r-{plan.id.removeprefix('p-')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +121,18 @@ class Entry:
     step: str
     state: State
     text: str = ""
+
+    @classmethod
+    def of(cls, at: datetime, run: str, operation: Operation, r: StepRecord) -> "Entry":
+        """What a step record says now, in words."""
+        text = r.note or (f"as {r.handle}" if r.state == "running" and r.handle else "")
+        return cls(at, run, operation.id, operation.name, in_words(r.step), r.state, text)
+
+
+def in_words(step: Step) -> str:
+    """A step without the id of its subject, which says nothing to people: `live-migrate h1 -> h2`."""
+    verb = VERBS[type(step)]
+    return f"{verb} {step.source} -> {step.target}" if isinstance(step, MOVES) else f"{verb} {step.host}"
 
 
 Journal = Callable[[Entry], None]  # must have stored the entry when it returns

@@ -21,7 +21,7 @@ from watari.drivers.sim.spec import SimSpec
 from watari.jobs.balance import Memory, remember
 from watari.model.compute import HostName, ServerId
 from watari.observe.compute import compute_snapshot
-from watari.policy.balance import BalancePolicy
+from watari.policy.values import Policy
 
 MIDNIGHT = datetime(2026, 1, 5, tzinfo=UTC)  # a Monday
 SLOT_S = 300.0  # one point of the curves
@@ -127,9 +127,7 @@ class Demo:
     look-ahead comes from. `score` counts from then on, `whole_day` from midnight.
     """
 
-    def __init__(
-        self, policy: BalancePolicy, size: SimSize, *, days: float = 1.0, switch_on_s: float = SWITCH_ON_S
-    ) -> None:
+    def __init__(self, policy: Policy, size: SimSize, *, days: float = 1.0, switch_on_s: float = SWITCH_ON_S) -> None:
         self.policy, self.size = policy, size
         self.spec: SimSpec = replace(account_cloud(size.hosts, size.servers, size.seed), name=size.name)
         self.cloud = SimCloud(self.spec, demand_for(self.spec, size.seed), MIDNIGHT, step_s=STEP_S)
@@ -269,7 +267,7 @@ def line(entry: Entry) -> str:
     return f"{entry.at:%H:%M:%S} {entry.subject} {entry.step}: {entry.state}{text}"
 
 
-def learned_day(spec: SimSpec, seed: int, policy: BalancePolicy) -> Memory | None:
+def learned_day(spec: SimSpec, seed: int, policy: Policy) -> Memory | None:
     """What the balancer remembers of the day before, in which nothing was moved; None without look-ahead."""
     if policy.look_ahead.horizon_s <= 0:
         return None

@@ -12,7 +12,8 @@ from watari.jobs.balance import Memory, needs_help, plan, remember
 from watari.model.compute import ComputeSnapshot, Flight, PastMove
 from watari.observe.compute import compute_snapshot
 from watari.plan.plan import Plan
-from watari.policy.balance import BalancePolicy
+from watari.plan.steps import MOVES
+from watari.policy.values import Policy
 from watari.ports import Clock, Compute, Meter
 
 SETTLED_S = 600.0  # longer than any window of a meter
@@ -29,7 +30,7 @@ class Balancer:
     compute: Compute
     meter: Meter
     clock: Clock
-    policy: BalancePolicy
+    policy: Policy
     executor: VirtualExecutor
     memory: Memory | None = None
     plan: Plan | None = None
@@ -80,7 +81,10 @@ class Balancer:
         flights, past = list(snapshot.flights), [m for m in snapshot.past if m.ended > heed]
         recent = self.history[-RECENT_RUNS:]
         for r in (r for run in recent for o in run.operations for r in o.steps if r.handle is None):
-            step, server = r.step, snapshot.servers.get(r.step.server)
+            step = r.step
+            if not isinstance(step, MOVES):
+                continue
+            server = snapshot.servers.get(step.server)
             if r.state in ("intended", "pending") and r.asked_at and server and server.host == step.source:
                 if server.id not in flying:
                     flights.append(Flight(step.server, step.source, step.target, r.asked_at))
@@ -93,7 +97,7 @@ class Balancer:
         return self.clock.now()
 
 
-def balancer(compute: Compute, meter: Meter, clock: Clock, policy: BalancePolicy, journal: list[Entry]) -> Balancer:
+def balancer(compute: Compute, meter: Meter, clock: Clock, policy: Policy, journal: list[Entry]) -> Balancer:
     """A balancer with the virtual-time executor."""
     executor = VirtualExecutor(handlers(compute), Guard(policy, {}), clock, journal.append)
     return Balancer(compute, meter, clock, policy, executor)

@@ -18,7 +18,7 @@ from watari.model.reasons import Finding
 from watari.plan import codec, render
 from watari.plan.checks import checked
 from watari.plan.plan import Plan
-from watari.policy.balance import BalancePolicy
+from watari.policy.values import Policy
 
 TICK_S = 5.0
 OTHERS_S = 30.0  # between two looks at who else moves servers
@@ -40,13 +40,13 @@ class Applied:
         return [o for o in self.run.operations if o.state != "done"]
 
 
-def plan_balance(snapshot: ComputeSnapshot, policy: BalancePolicy, findings: tuple[Finding, ...] = ()) -> Plan:
+def plan_balance(snapshot: ComputeSnapshot, policy: Policy, findings: tuple[Finding, ...] = ()) -> Plan:
     """Plan on one reading; what the reader of the file found comes first among the findings."""
     made = balance.plan(snapshot, policy)
     return replace(made, findings=(*findings, *made.findings)) if findings else made
 
 
-def explain(snapshot: ComputeSnapshot, policy: BalancePolicy, server: str) -> list[str]:
+def explain(snapshot: ComputeSnapshot, policy: Policy, server: str) -> list[str]:
     """Why this server (id or name) moves, is refused, or is left alone. Raises BadInput for an unknown one."""
     found = find_server(snapshot, server)
     made = plan_balance(snapshot, policy)
@@ -90,7 +90,7 @@ def load_plan(path: str) -> Plan:
 
 def apply_plan(
     plan: Plan,
-    policy: BalancePolicy,
+    policy: Policy,
     cloud_name: str | None = None,
     watch: Callable[[Run, Cloud], None] = lambda run, cloud: None,
     stopping: Callable[[], bool] = lambda: False,
@@ -107,7 +107,7 @@ def apply_plan(
 def _apply(
     cloud: Cloud,
     plan: Plan,
-    policy: BalancePolicy,
+    policy: Policy,
     watch: Callable[[Run, Cloud], None],
     stopping: Callable[[], bool],
 ) -> Applied:
@@ -172,7 +172,7 @@ def _cloud_of(plan: Plan, named: str | None) -> str:
     return plan.cloud
 
 
-def check_fresh(plan: Plan, policy: BalancePolicy, cloud_name: str | None = None) -> Cloud:
+def check_fresh(plan: Plan, policy: Policy, cloud_name: str | None = None) -> Cloud:
     """The cloud that the plan is for. Raises Stale when the plan has expired or belongs to another policy."""
     cloud = open_cloud(_cloud_of(plan, cloud_name))
     now = cloud.clock.now()

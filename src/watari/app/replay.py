@@ -20,7 +20,7 @@ from watari.drivers.sim.cloud import SimCloud
 from watari.drivers.sim.demand import TraceDemand
 from watari.drivers.sim.faults import Faults
 from watari.drivers.sim.series import Trace
-from watari.policy.balance import BalancePolicy, Detect
+from watari.policy.values import Detect, Policy
 
 if TYPE_CHECKING:
     from multiprocessing.sharedctypes import SynchronizedArray
@@ -74,7 +74,7 @@ class Result:
 
 def replay(
     trace: Trace,
-    policy: BalancePolicy,
+    policy: Policy,
     setting: Setting,
     judge: Detect | None = None,
     faults: Faults | None = None,
@@ -99,7 +99,7 @@ def replay(
 
 def replay_all(
     trace: Trace,
-    policies: Sequence[BalancePolicy],
+    policies: Sequence[Policy],
     setting: Setting,
     progress: Callable[[float], None] = lambda share: None,
 ) -> list[Result]:
@@ -137,7 +137,7 @@ def _share_progress(shares: "SynchronizedArray[float]") -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business; it ends the pool
 
 
-def _replay_one(i: int, trace: Trace, policy: BalancePolicy, setting: Setting, judge: Detect) -> Result:
+def _replay_one(i: int, trace: Trace, policy: Policy, setting: Setting, judge: Detect) -> Result:
     def report(share: float) -> None:
         if _shares is not None:
             _shares[i] = share
@@ -166,7 +166,7 @@ def live(
     progress(1.0)
 
 
-def summarise(policy: BalancePolicy, cloud: SimCloud, runner: Balancer, score: Score) -> Result:
+def summarise(policy: Policy, cloud: SimCloud, runner: Balancer, score: Score) -> Result:
     """The numbers after the last step."""
     records = [o for run in runner.history for o in run.operations]
     done = [o for o in records if o.state == "done"]
@@ -194,10 +194,11 @@ def went_back(runner: Balancer, within_s: float = DAY_S) -> int:
     """Moves that brought a server back to a host that it had left within a day."""
     left: dict[tuple[str, str], datetime] = {}
     back = 0
-    steps = [o.steps[0] for run in runner.history for o in run.operations if o.state == "done"]
-    for r in sorted((s for s in steps if s.ended_at), key=lambda s: s.ended_at or EPOCH):
-        assert r.ended_at is not None
-        when = left.get((r.step.server, r.step.target))
-        back += when is not None and (r.ended_at - when).total_seconds() < within_s
-        left[r.step.server, r.step.source] = r.ended_at
+    done = [o for run in runner.history for o in run.operations if o.state == "done"]
+    for o in sorted((o for o in done if o.steps[0].ended_at), key=lambda o: o.steps[0].ended_at or EPOCH):
+        ended, op = o.steps[0].ended_at, o.operation
+        assert ended is not None
+        when = left.get((op.subject, op.target))
+        back += when is not None and (ended - when).total_seconds() < within_s
+        left[op.subject, op.source] = ended
     return back

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from watari.drivers.sim.cloud import SimCloud
 from watari.drivers.sim.contention import Contention
-from watari.policy.balance import Detect
+from watari.policy.values import Detect
 
 Floats = NDArray[np.float64]
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from watari.app.clouds import Cloud
     from watari.app.plans import Applied
     from watari.plan.plan import Plan
-    from watari.policy.balance import BalancePolicy
+    from watari.policy.values import Policy
 
 
 class Apply(WatariCommand):
@@ -84,7 +84,7 @@ class Apply(WatariCommand):
         return sys.stdin.readline().strip().lower() in ("y", "yes")
 
     def _carry_out(
-        self, plan: "Plan", policy: "BalancePolicy", cloud: str | None, on_terminal: bool
+        self, plan: "Plan", policy: "Policy", cloud: str | None, on_terminal: bool
     ) -> tuple["Applied", bool]:
         from watari.app.plans import apply_plan
         from watari.cli.apply_view import Bars, JsonLines
@@ -113,16 +113,15 @@ def headline(plan: "Plan") -> str:
 
 def result(applied: "Applied") -> str:
     """How it ended, for people."""
+    from watari.cli.apply_view import label
+
     run = applied.run
     counts = [f"{run.count('done')} done", f"{run.count('failed') + run.count('undone')} failed"]
     counts.append(f"{run.count('skipped')} skipped")
     if waiting := sum(not record.over for record in run.operations):
         counts.append(f"{waiting} not started")
     lines = [f"{', '.join(counts)} in {format_duration(applied.seconds)} of the cloud's time"]
-    for record in applied.left:
-        if record.over:
-            step = record.steps[0].step
-            lines.append(f"  {record.state} {record.operation.name} {step.source} -> {step.target}: {record.note}")
+    lines += [f"  {record.state} {label(record)}: {record.note}" for record in applied.left if record.over]
     lines.append(f"  starved {applied.starved_before} -> {applied.starved_after}")
     lines.append(f"  journal {applied.journal}")
     return "".join(f"{printable(line)}\n" for line in lines)

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from watari.act.journal import OperationRecord, Run
+from watari.act.journal import OperationRecord, Run, in_words
 from watari.plan.text import format_duration, printable
 
 if TYPE_CHECKING:
@@ -64,9 +64,9 @@ class Bars:
         """Nothing more to draw."""
 
     def _bar(self, record: OperationRecord) -> None:
-        step, name = record.steps[0], record.operation.id
+        step, name = record.current, record.operation.id
         if name not in self._tasks:
-            self._tasks[name] = self._progress.add_task(f"  {escape(_move(record))}", total=None, facts="")
+            self._tasks[name] = self._progress.add_task(f"  {escape(label(record))}", total=None, facts="")
         rate, left = step.rate_mib_s, step.total_mib - step.done_mib
         facts = (
             f"{rate:.0f} MiB/s, {format_duration(left / rate)} left" if rate > 0 else escape(step.note or "asked for")
@@ -79,7 +79,7 @@ class Bars:
         if (task := self._tasks.pop(record.operation.id, None)) is not None:
             self._progress.remove_task(task)
         note = f": {printable(record.note)}" if record.note else ""
-        self._console.print(escape(f"{record.state:>7} {_move(record)}{note}"), soft_wrap=True)
+        self._console.print(escape(f"{record.state:>7} {label(record)}{note}"), soft_wrap=True)
 
 
 class JsonLines:
@@ -105,15 +105,15 @@ class JsonLines:
         for record in run.operations:
             if record.state != self._last.get(record.operation.id, "pending"):
                 self._last[record.operation.id] = record.state
-                step = record.steps[0].step
+                op = record.operation
                 self._write(
                     {
                         "at": now.isoformat(),
                         "event": "operation",
-                        "operation": record.operation.id,
-                        "server": record.operation.name,
-                        "from": step.source,
-                        "to": step.target,
+                        "operation": op.id,
+                        "server": op.name,
+                        "from": op.source,
+                        "to": op.target,
                         "state": record.state,
                         "text": record.note,
                     }
@@ -146,6 +146,7 @@ class JsonLines:
 STOPPING = "finishing the moves under way, starting no more; Ctrl-C again ends at once"
 
 
-def _move(record: OperationRecord) -> str:
-    step = record.steps[0].step
-    return printable(f"{record.operation.name} {step.source} -> {step.target}")
+def label(record: OperationRecord) -> str:
+    """`web-1 h1 -> h2`, or the step in words where nothing moves."""
+    op = record.operation
+    return printable(f"{op.name} {op.source} -> {op.target}" if op.move else in_words(record.steps[0].step))

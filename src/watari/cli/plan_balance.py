@@ -14,7 +14,7 @@ from watari.plan.render import COLUMNS, render, render_table
 if TYPE_CHECKING:
     from watari.model.compute import ComputeSnapshot
     from watari.plan.plan import Plan
-    from watari.policy.balance import BalancePolicy
+    from watari.policy.values import Policy
 
 
 class PlanBalance(TextLister):
@@ -78,7 +78,7 @@ class PlanBalance(TextLister):
         return render_table(plan)
 
 
-def explained(snapshot: "ComputeSnapshot", policy: "BalancePolicy", server: str) -> str:
+def explained(snapshot: "ComputeSnapshot", policy: "Policy", server: str) -> str:
     """What the plan does with one server, as lines. Raises BadInput for a server that the snapshot lacks."""
     from watari.app.plans import explain
 

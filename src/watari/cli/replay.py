@@ -14,7 +14,7 @@ from watari.policy.units import seconds, show_share
 
 if TYPE_CHECKING:
     from watari.app.traces import Trace
-    from watari.policy.balance import BalancePolicy
+    from watari.policy.values import Policy
 
 PUBLISHED = "published"
 NOTHING = "do nothing"
@@ -110,14 +110,14 @@ class Replay(WatariLister):
             yield lambda share: bars.update(task, completed=share)
 
 
-def policies_of(parsed_args: argparse.Namespace) -> dict[str, "BalancePolicy"]:
+def policies_of(parsed_args: argparse.Namespace) -> dict[str, "Policy"]:
     """The policies to compare by their column's name. Raises BadInput."""
     from watari.policy.load import load_policy
 
     wanted = [parsed_args.policy or "default", *parsed_args.against]
     if not parsed_args.no_published:
         wanted.append(PUBLISHED)
-    policies: dict[str, BalancePolicy] = {}
+    policies: dict[str, Policy] = {}
     for ref in dict.fromkeys(wanted):
         policy = load_policy(ref)
         if policy not in policies.values():
@@ -126,7 +126,7 @@ def policies_of(parsed_args: argparse.Namespace) -> dict[str, "BalancePolicy"]:
     return policies
 
 
-def findings(path: str, trace: "Trace", policies: dict[str, "BalancePolicy"]) -> Iterator[str]:
+def findings(path: str, trace: "Trace", policies: dict[str, "Policy"]) -> Iterator[str]:
     """What a person should know before believing the numbers."""
     if trace.holes:
         total = trace.fractions.size

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NewType
 
 from watari.model.reasons import Candidate, Finding, Reason, Refusal
-from watari.plan.steps import Step
+from watari.plan.steps import MOVES, Move, Step
 
 OperationId = NewType("OperationId", str)
 
@@ -49,6 +49,21 @@ class Operation:
     waits_why: str = ""
     destructive: bool = False
     vcpus: int = 0
+
+    @property
+    def move(self) -> Move | None:
+        """The step that takes the subject to another host; None if the operation moves nothing."""
+        return next((step for step in self.steps if isinstance(step, MOVES)), None)
+
+    @property
+    def source(self) -> str:
+        """The host that the subject leaves; empty if nothing moves."""
+        return self.move.source if self.move else ""
+
+    @property
+    def target(self) -> str:
+        """The host that the subject goes to; empty if nothing moves."""
+        return self.move.target if self.move else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,48 @@ class LiveMigrate:
         return f"live-migrate {self.server} {self.source} -> {self.target}"
 
 
-Step = LiveMigrate
-STEPS: dict[str, type[Step]] = {"live-migrate": LiveMigrate}
+@dataclass(frozen=True, slots=True)
+class ColdMigrate:
+    """Stop a server if it runs, copy it to `target`, start it there if it ran, and confirm that it may stay."""
+
+    server: ServerId
+    source: HostName
+    target: HostName
+    bandwidth_mib_s: float | None = None
+
+    def __str__(self) -> str:
+        return f"cold-migrate {self.server} {self.source} -> {self.target}"
+
+
+@dataclass(frozen=True, slots=True)
+class DisableHost:
+    """Let the cloud place nothing on `host` any more; `reason` is what it shows to people who ask why."""
+
+    host: HostName
+    reason: str
+
+    def __str__(self) -> str:
+        return f"disable {self.host}"
+
+
+@dataclass(frozen=True, slots=True)
+class EnableHost:
+    """Let the cloud place servers on `host` again, if it is disabled for `reason` (empty: for whatever reason)."""
+
+    host: HostName
+    reason: str = ""
+
+    def __str__(self) -> str:
+        return f"enable {self.host}"
+
+
+Move = LiveMigrate | ColdMigrate
+MOVES = (LiveMigrate, ColdMigrate)
+Step = LiveMigrate | ColdMigrate | DisableHost | EnableHost
+STEPS: dict[str, type[Step]] = {
+    "live-migrate": LiveMigrate,
+    "cold-migrate": ColdMigrate,
+    "disable-host": DisableHost,
+    "enable-host": EnableHost,
+}
 VERBS: dict[type[Step], str] = {cls: verb for verb, cls in STEPS.items()}

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from watari.policy import windows
-from watari.policy.balance import BalancePolicy, Peak, Window
 from watari.policy.document import Document, KeyPath, Problem, dotted
 from watari.policy.schema import shown
+from watari.policy.values import Peak, Policy, Window
 
 Clash = tuple[tuple[KeyPath, ...], str]  # the keys that clash, the one to blame first; and the sentence
 _ALL_DAY = frozenset(range(windows.DAY))
@@ -16,7 +16,7 @@ _ALL_DAY = frozenset(range(windows.DAY))
 class Facts:
     """A policy and where its values were written."""
 
-    policy: BalancePolicy
+    policy: Policy
     document: Document
 
     def given(self, path: KeyPath) -> bool:
@@ -44,7 +44,7 @@ class Facts:
         return Problem(self.document.line(written), paths[0], text)
 
 
-def contradictions(policy: BalancePolicy, document: Document, wrong: Iterable[KeyPath]) -> tuple[Problem, ...]:
+def contradictions(policy: Policy, document: Document, wrong: Iterable[KeyPath]) -> tuple[Problem, ...]:
     """All of them, except about keys that are `wrong` by themselves: what they should be is not known.
 
     A limit that another one makes idle is a contradiction only where it was written: who lowers `total` alone need not

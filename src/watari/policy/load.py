@@ -8,16 +8,16 @@ from importlib import resources
 from pathlib import Path
 
 from watari.errors import BadInput
-from watari.policy.balance import BalancePolicy
 from watari.policy.contradictions import contradictions
 from watari.policy.document import Problem, read_document, read_file
 from watari.policy.kinds import did_you_mean
 from watari.policy.schema import read_keys
+from watari.policy.values import Policy
 
 DEFAULT = "default"
 
 
-def load_policy(ref: str | Path | None = None) -> BalancePolicy:
+def load_policy(ref: str | Path | None = None) -> Policy:
     """The policy of a file, or the shipped one of that name; None is the shipped `default`.
 
     A text that is the name of a shipped policy means that one; `./default` means a file. Raises BadInput with one line
@@ -37,7 +37,7 @@ def shipped_policies() -> tuple[str, ...]:
     return tuple(sorted(entry.name.removesuffix(".yaml") for entry in _FILES.iterdir() if entry.name.endswith(".yaml")))
 
 
-def parse_policy(text: str, source: str) -> BalancePolicy:
+def parse_policy(text: str, source: str) -> Policy:
     """The policy written in `text`; `source` names it in errors, and is its name when the text gives none.
 
     Keys that are not written have their defaults: an empty text is the default policy. Raises BadInput.
@@ -51,7 +51,7 @@ def parse_policy(text: str, source: str) -> BalancePolicy:
     return replace(policy, digest=policy_digest(policy))
 
 
-def policy_digest(policy: BalancePolicy) -> str:
+def policy_digest(policy: Policy) -> str:
     """12 hex digits over what the policy does: its name, its file's formatting and the order of lists do not count."""
     text = json.dumps(_canonical(replace(policy, name="", digest="")), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:12]

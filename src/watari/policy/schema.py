@@ -9,19 +9,19 @@ from pydantic import BaseModel, BeforeValidator, ValidationError
 from pydantic_core import ErrorDetails
 
 from watari.policy import kinds, windows
-from watari.policy.balance import (
-    BalancePolicy,
+from watari.policy.document import Document, KeyPath, Problem
+from watari.policy.kinds import Json, Key
+from watari.policy.values import (
     Budgets,
     Calm,
     Destination,
     Detect,
     Exclude,
     LookAhead,
+    Policy,
     Roles,
     Weights,
 )
-from watari.policy.document import Document, KeyPath, Problem
-from watari.policy.kinds import Json, Key
 
 SAME_ZONE = "servers never leave their zone, so that redundancy over zones survives"
 
@@ -179,7 +179,7 @@ SECTIONS: Mapping[str, tuple[type, Mapping[str, Key]]] = {
 }
 
 
-def shown(policy: BalancePolicy, path: KeyPath) -> str:
+def shown(policy: Policy, path: KeyPath) -> str:
     """A policy's value at (key,) or (section, key), as one would write it in the file."""
     *section, name = (str(part) for part in path)
     holder = getattr(policy, section[0]) if section else policy
@@ -187,7 +187,7 @@ def shown(policy: BalancePolicy, path: KeyPath) -> str:
     return key.kind.show(getattr(holder, key.field) if key.field else True)
 
 
-def read_keys(document: Document, name: str) -> tuple[BalancePolicy, tuple[Problem, ...]]:
+def read_keys(document: Document, name: str) -> tuple[Policy, tuple[Problem, ...]]:
     """The policy in a document and all that is wrong in it; a key that is wrong has its default in the policy.
 
     `name` is the policy's name when the document gives none.
@@ -205,7 +205,7 @@ def read_keys(document: Document, name: str) -> tuple[BalancePolicy, tuple[Probl
 
 def policy_json_schema() -> dict[str, Any]:
     """The schema as JSON Schema, for editors. Ranges between keys are checked by `load_policy` alone."""
-    default = BalancePolicy()
+    default = Policy()
     properties = {name: _described(key, shown(default, (name,))) for name, key in TOP.items()}
     for section, (_, table) in SECTIONS.items():
         inner = {name: _described(key, shown(default, (section, name))) for name, key in table.items()}
@@ -236,7 +236,7 @@ def _section(example: str) -> BeforeValidator:
 
 
 def _make_model() -> type[BaseModel]:
-    default = BalancePolicy()
+    default = Policy()
     top: dict[str, tuple[Any, Any]] = {name: (key.kind.type, getattr(default, key.field)) for name, key in TOP.items()}
     for section, (cls, table) in SECTIONS.items():
         holder = getattr(default, section)
@@ -247,14 +247,14 @@ def _make_model() -> type[BaseModel]:
     return kinds.strict_model("Policy", top)
 
 
-def _policy(keys: BaseModel, name: str) -> BalancePolicy:
+def _policy(keys: BaseModel, name: str) -> Policy:
     values: dict[str, Any] = {key.field: getattr(keys, top) for top, key in TOP.items()}
     for section, (cls, table) in SECTIONS.items():
         model = getattr(keys, section)
         values[section] = cls(**{key.field: getattr(model, inner) for inner, key in table.items() if key.field})
     if "name" not in keys.model_fields_set:
         values["name"] = name
-    return BalancePolicy(**values)
+    return Policy(**values)
 
 
 def _drop(values: dict[str, Any], path: KeyPath) -> None:

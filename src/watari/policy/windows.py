@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator
 
 from watari.policy import kinds, units
-from watari.policy.balance import Peak, Window
 from watari.policy.kinds import Json, Key, Kind
+from watari.policy.values import Peak, Window
 
 DAY = 24 * 60
 

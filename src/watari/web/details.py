@@ -82,8 +82,8 @@ class Inspector:
             if record.operation.subject == id_ and step.ended_at is not None and record.state in OUTCOMES:
                 out.append(
                     {
-                        "from": step.step.source,
-                        "to": step.step.target,
+                        "from": record.operation.source,
+                        "to": record.operation.target,
                         "ended": step.ended_at.isoformat(),
                         "outcome": OUTCOMES[record.state],
                         "benefit": None,

@@ -10,8 +10,8 @@ from watari.act.guard import UnderWay
 from watari.act.journal import OperationRecord
 from watari.app.demo import SLOT_S, Demo
 from watari.model.reasons import Refusal
-from watari.policy.balance import Peak as PolicyPeak
-from watari.policy.balance import Window
+from watari.policy.values import Peak as PolicyPeak
+from watari.policy.values import Window
 from watari.web import contract as page
 from watari.web.contract import NO_DATA
 
@@ -192,16 +192,16 @@ class DemoFeed:
     def _flights(self) -> list[page.Flight]:
         out: list[page.Flight] = []
         for record in self.under_way():
-            step = record.steps[0]
-            server, handle = step.step.server, step.handle or record.operation.id
+            step, op = record.steps[0], record.operation
+            handle = step.handle or op.id
             rest = step.total_mib - step.done_mib
             out.append(
                 {
                     "id": handle,
                     "n": self._numbers.setdefault(handle, len(self._numbers) + 1),
-                    "server": self._server[server],
-                    "from": self._host[step.step.source],
-                    "to": self._host[step.step.target],
+                    "server": self._server[op.subject],
+                    "from": self._host[op.source],
+                    "to": self._host[op.target],
                     "phase": self._phase(handle),
                     "attempt": max(1, step.attempts),
                     "done_mib": round(step.done_mib, 1),
@@ -240,7 +240,7 @@ class DemoFeed:
             op = flying.get(id_) or planned.get(id_)
             if op is not None:
                 intent: page.Intent = "moving" if id_ in flying else "planned"
-                out.append(_starving(s, intent, self._host[op.steps[0].target], op.waits_why))
+                out.append(_starving(s, intent, self._host[op.target], op.waits_why))
             else:
                 out.append(_standing(s, refused.get(id_), self.demo.acting))
         return out

@@ -10,13 +10,14 @@ from stage.directives import DAY
 from watari.act.guard import Guard
 from watari.act.handlers import Done, handlers
 from watari.act.journal import Entry, OperationRecord, StepRecord
-from watari.act.virtual import BACKOFF_S, STALL_S, VirtualExecutor
+from watari.act.saga import BACKOFF_S, STALL_S
+from watari.act.virtual import VirtualExecutor
 from watari.drivers.sim.cloud import SimCloud
 from watari.drivers.sim.faults import ApiDown, Faults, MigrationRefused, SlowLink
 from watari.jobs.balance import plan
 from watari.model.compute import HostName, ServerId
 from watari.observe.compute import compute_snapshot
-from watari.policy.balance import BalancePolicy
+from watari.policy.values import Policy
 from watari.ports import MigrationId
 
 WEB, H1, H2 = ServerId("web-1"), HostName("h1"), HostName("h2")
@@ -34,7 +35,7 @@ class Bench:
         self.cloud = SimCloud(cast.spec(), cast.scripted(), DAY, faults=self.faults)
         self.api = Api(self.cloud, dict(cast.hosts))
         self.journal: list[Entry] = []
-        policy = BalancePolicy()
+        policy = Policy()
         self.guard = Guard(policy, self.api.claims)
         self.executor = VirtualExecutor(handlers(self.api), self.guard, self.cloud, self.journal.append)
         self.run = self.executor.submit(plan(compute_snapshot(self.api, self.cloud, self.cloud), policy))

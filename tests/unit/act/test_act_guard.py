@@ -9,7 +9,7 @@ from watari.act.guard import Go, Guard, UnderWay, Wait, foreign
 from watari.model.compute import Flight, Host, HostName, ServerId, ZoneName
 from watari.plan.plan import Cost, Operation, OperationId
 from watari.plan.steps import LiveMigrate
-from watari.policy.balance import BalancePolicy, Budgets, Peak, Window
+from watari.policy.values import Budgets, Peak, Policy, Window
 
 H1, H2, H3, H4 = (HostName(f"h{n}") for n in (1, 2, 3, 4))
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -27,7 +27,7 @@ def flying(source: HostName, target: HostName, zone: str = "az1", role: str = "d
 
 
 def verdict(budgets: Budgets, *moves: UnderWay, op: Operation | None = None, at: datetime = NOON) -> Go | Wait:
-    return Guard(BalancePolicy(budgets=budgets), HOSTS).may_start(op or move(), moves, at)
+    return Guard(Policy(budgets=budgets), HOSTS).may_start(op or move(), moves, at)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_what_it_waits_for(budgets: Budgets, moves: list[UnderWay], why: str) ->
 
 
 def test_the_stop_switch_comes_before_everything() -> None:
-    guard = Guard(BalancePolicy(budgets=Budgets(quiet=(FROM_NOON,))), HOSTS, stopped="maintenance in rack 3")
+    guard = Guard(Policy(budgets=Budgets(quiet=(FROM_NOON,))), HOSTS, stopped="maintenance in rack 3")
     assert guard.may_start(move(), [], NOON) == Wait("stopped: maintenance in rack 3")
 
 
@@ -87,7 +87,7 @@ def test_a_peak_shrinks_the_links() -> None:
 
 
 def test_windows_are_in_local_time() -> None:
-    policy = BalancePolicy(timezone=ZoneInfo("Asia/Tokyo"), budgets=Budgets(quiet=(FROM_NOON,)))
+    policy = Policy(timezone=ZoneInfo("Asia/Tokyo"), budgets=Budgets(quiet=(FROM_NOON,)))
     assert isinstance(Guard(policy, HOSTS).may_start(move(), [], NOON), Go)
     assert isinstance(Guard(policy, HOSTS).may_start(move(), [], NOON.replace(hour=3)), Wait)
 

@@ -7,8 +7,8 @@ import pytest
 
 from watari.app.clouds import SimSize
 from watari.app.demo import Demo, Pace, run_demo
-from watari.policy.balance import BalancePolicy, LookAhead
 from watari.policy.load import load_policy
+from watari.policy.values import LookAhead, Policy
 
 SIZE = SimSize(9, 112, 1)
 NOON_S = 12 * 3600.0
@@ -16,7 +16,7 @@ SWITCH_ON_S = NOON_S + 900.0
 STEPS_PER_H = 240
 
 
-def reactive() -> BalancePolicy:
+def reactive() -> Policy:
     """Without look-ahead no day before is lived through."""
     return replace(load_policy(), look_ahead=LookAhead(horizon_s=0))
 

@@ -8,11 +8,11 @@ import pytest
 
 from watari.app.replay import Result, Setting, replay, replay_all
 from watari.drivers.sim.series import Trace
-from watari.policy.balance import BalancePolicy, Detect
+from watari.policy.values import Detect, Policy
 
 SETTING = Setting(hosts=6, servers=60, scale=2.5)
-EASY = BalancePolicy(name="easy")
-STRICT = BalancePolicy(name="strict", detect=Detect(steal=0.3))
+EASY = Policy(name="easy")
+STRICT = Policy(name="strict", detect=Detect(steal=0.3))
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from watari.jobs.balance.detect import diagnose
 from watari.jobs.balance.ledger import Ledger, open_ledger
 from watari.jobs.balance.world import build_world
 from watari.model.compute import Flight, HostName, ServerId
-from watari.policy.balance import BalancePolicy
+from watari.policy.values import Policy
 
 H3 = HostName("h3")
 WHOLE = slice(0, 3)
@@ -19,8 +19,8 @@ def ledger(*flights: Flight) -> Ledger:
     """web-1 and web-2 on h1, web-3 on h2, nothing on h3; each 8 GiB, 20 GiB of disk, 4 vCPUs and one core."""
     servers = [server("web-1", H1, disk_gib=20), server("web-2", H1, disk_gib=20), server("web-3", H2, disk_gib=20)]
     seen = snapshot(servers, {s.name: load() for s in servers}, hosts=[host(H1), host(H2), host(H3)])
-    world = build_world(replace(seen, flights=flights), BalancePolicy())
-    return open_ledger(world, BalancePolicy(), diagnose(world, BalancePolicy(), None))
+    world = build_world(replace(seen, flights=flights), Policy())
+    return open_ledger(world, Policy(), diagnose(world, Policy(), None))
 
 
 TO_H3 = Flight(ServerId("web-1"), H1, H3, NOON)

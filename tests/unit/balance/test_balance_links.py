@@ -9,7 +9,7 @@ from watari.jobs.balance import plan
 from watari.jobs.balance.compose import at_once_per_link
 from watari.model.compute import Flight, HostName
 from watari.plan.plan import Plan
-from watari.policy.balance import BalancePolicy, Budgets
+from watari.policy.values import Budgets, Policy
 
 WIDE = Budgets(total=9, per_host_out=4, per_host_in=4, per_zone=9, per_role=9)
 
@@ -22,7 +22,7 @@ def made(budgets: Budgets, *, flying: bool = False) -> Plan:
     seen = snapshot(servers, loads, hosts=[host(HostName(f"h{n}")) for n in range(1, 6)])
     if flying:
         seen = replace(seen, flights=(Flight(servers[-1].id, H1, HostName("h5"), seen.taken_at),))
-    return plan(seen, BalancePolicy(budgets=budgets))
+    return plan(seen, Policy(budgets=budgets))
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from unit.balance.small_clouds import H1, NOON, load, minutes, server, snapshot
 from watari.jobs.balance import Memory, needs_help, plan, remember
 from watari.jobs.balance.memory import forecast_cores
 from watari.model.compute import ComputeSnapshot, Load
-from watari.policy.balance import BalancePolicy, Detect, LookAhead
+from watari.policy.values import Detect, LookAhead, Policy
 
-POLICY = BalancePolicy()
+POLICY = Policy()
 STARVED = load(0.2, 1.5, 4.0)
 
 
@@ -24,7 +24,7 @@ def at_minute(n: float, loads: dict[str, Load], names: tuple[str, ...] = ("web-1
     return snapshot([server(name) for name in names], fresh, at=at)
 
 
-def remembered(*snapshots: ComputeSnapshot, policy: BalancePolicy = POLICY) -> Memory:
+def remembered(*snapshots: ComputeSnapshot, policy: Policy = POLICY) -> Memory:
     memory: Memory | None = None
     for each in snapshots:
         memory = remember(memory, each, policy)
@@ -44,14 +44,14 @@ def test_later_readings_are_blended_by_the_time_that_passed() -> None:
 
 
 def test_without_smoothing_each_reading_counts_alone() -> None:
-    policy = BalancePolicy(detect=Detect(smoothing_s=0.0))
+    policy = Policy(detect=Detect(smoothing_s=0.0))
     memory = remembered(at_minute(0, {"web-1": load(0.0)}), at_minute(1, {"web-1": load(0.2)}), policy=policy)
     assert memory.steal[0] == 0.2
 
 
 def test_rounds_count_both_thresholds_and_begin_anew() -> None:
     busy, calm = {"web-1": STARVED}, {"web-1": load()}
-    policy = BalancePolicy(detect=Detect(smoothing_s=0.0))
+    policy = Policy(detect=Detect(smoothing_s=0.0))
     memory = remembered(at_minute(0, busy), at_minute(1, busy), policy=policy)
     assert memory.rounds.tolist() == [2]
     memory = remember(memory, at_minute(2, calm), policy)
@@ -124,14 +124,14 @@ def test_help_is_needed_from_the_first_starved_round_on() -> None:
     assert needs_help(remembered(busy), busy, POLICY)
 
 
-def day(policy: BalancePolicy) -> Memory:
+def day(policy: Policy) -> Memory:
     """A day in readings of a quarter of an hour: one core, and four from 15 h to 16 h."""
     readings = (load(cores=4.0 if 12 <= n <= 15 else 1.0) for n in range(97))
     return remembered(*(at_minute(15 * n, {"web-1": one}) for n, one in enumerate(readings)), policy=policy)
 
 
 def test_the_shape_of_a_day_is_read_ahead() -> None:
-    policy = BalancePolicy(look_ahead=LookAhead(horizon_s=3600.0))
+    policy = Policy(look_ahead=LookAhead(horizon_s=3600.0))
     memory = day(policy)
     quarter_past_two = NOON + minutes(24 * 60 + 135)
     assert forecast_cores(memory, policy, quarter_past_two)[:, 0].tolist() == [1.0, 1.0, 4.0, 4.0]
@@ -143,14 +143,14 @@ def test_without_a_past_day_there_is_no_forecast() -> None:
 
 
 def test_look_ahead_can_be_turned_off() -> None:
-    policy = BalancePolicy(look_ahead=LookAhead(horizon_s=0.0))
+    policy = Policy(look_ahead=LookAhead(horizon_s=0.0))
     memory = day(policy)
     assert memory.shape is None
     assert forecast_cores(memory, policy, NOON).shape == (0, 1)
 
 
 def test_a_newcomer_counts_with_its_present_demand() -> None:
-    policy = BalancePolicy(look_ahead=LookAhead(horizon_s=3600.0))
+    policy = Policy(look_ahead=LookAhead(horizon_s=3600.0))
     later = at_minute(24 * 60 + 135, {"web-1": load(), "new-1": load(cores=2.5)}, ("new-1", "web-1"))
     memory = remember(day(policy), later, policy)
     assert np.allclose(forecast_cores(memory, policy, later.taken_at)[:, 0], 2.5)

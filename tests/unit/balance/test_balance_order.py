@@ -9,17 +9,17 @@ from watari.jobs.balance import plan
 from watari.model.compute import Load, Server, ServerId
 from watari.model.reasons import Finding
 from watari.plan.plan import Plan
-from watari.policy.balance import BalancePolicy, Budgets, Detect
+from watari.policy.values import Budgets, Detect, Policy
 
 QUIET = load(0.09, 0.95, 6.75)  # steal, and no work that queues up: not starved
 FOUR = [server(f"web-{n}", H1, vcpus=8) for n in range(4)]
 
 
 def over_capacity(
-    others: list[Server], loads: dict[str, Load], policy: BalancePolicy | None = None, own: Load = QUIET
+    others: list[Server], loads: dict[str, Load], policy: Policy | None = None, own: Load = QUIET
 ) -> Plan:
     """27 of 24 cores on h1."""
-    return plan(snapshot([*FOUR, *others], {s.name: own for s in FOUR} | loads), policy or BalancePolicy())
+    return plan(snapshot([*FOUR, *others], {s.name: own for s in FOUR} | loads), policy or Policy())
 
 
 def still_over(made: Plan) -> list[Finding]:
@@ -28,7 +28,7 @@ def still_over(made: Plan) -> list[Finding]:
 
 @pytest.mark.parametrize("rule", ["projected", "published"])
 def test_the_order_in_which_servers_are_listed_does_not_matter(rule: str) -> None:
-    policy = BalancePolicy(rule="published" if rule == "published" else "projected", budgets=Budgets(per_plan=1))
+    policy = Policy(rule="published" if rule == "published" else "projected", budgets=Budgets(per_plan=1))
     twins = [server(f"web-{n}", H1, vcpus=16) for n in (1, 2)]
     loads = {s.name: load(0.1, 1.1, 14.0) for s in twins}
     one, other = (plan(snapshot(order, loads), policy) for order in (twins, twins[::-1]))
@@ -50,7 +50,7 @@ def test_a_host_over_its_capacity_that_nobody_can_leave_is_mentioned() -> None:
 
 def test_who_is_pinned_there_is_named_with_the_reason() -> None:
     pinned = [replace(s, pinned_by="a PCI device") for s in FOUR]
-    made = plan(snapshot(pinned, {s.name: QUIET for s in pinned}), BalancePolicy())
+    made = plan(snapshot(pinned, {s.name: QUIET for s in pinned}), Policy())
     (found,) = still_over(made)
     assert found.text.endswith("web-0, web-1, web-2 and 1 more cannot leave (cannot move live: a PCI device)")
 
@@ -69,6 +69,6 @@ def test_where_somebody_starves_the_refusals_say_it() -> None:
 
 
 def test_a_host_that_is_not_to_be_relieved_is_no_finding() -> None:
-    made = over_capacity([], {}, BalancePolicy(detect=Detect(host_over=None)))
+    made = over_capacity([], {}, Policy(detect=Detect(host_over=None)))
     assert made.forecast.over_after == 1
     assert not still_over(made)

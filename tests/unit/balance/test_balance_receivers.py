@@ -8,7 +8,7 @@ from unit.balance.small_clouds import H1, H2, NOON, host, load, minutes, server,
 from watari.jobs.balance import plan, remember
 from watari.model.compute import HostName, HostState, Load, PastMove, Server, ServerId
 from watari.plan.plan import Plan
-from watari.policy.balance import BalancePolicy, Exclude
+from watari.policy.values import Exclude, Policy
 
 H3 = HostName("h3")
 STARVING = [server(f"web-{n}", H1, vcpus=8) for n in range(1, 5)]
@@ -19,7 +19,7 @@ CALM = {"api-1": load(0.04, 0.5, 1.0), "db-1": load(0.0, 0.6, 10.0)}
 
 
 def planned(others: list[Server], loads: dict[str, Load], past: tuple[PastMove, ...] = ()) -> Plan:
-    return plan(snapshot([*STARVING, *others], HUNGRY | loads, past=past), BalancePolicy())
+    return plan(snapshot([*STARVING, *others], HUNGRY | loads, past=past), Policy())
 
 
 @pytest.mark.parametrize(("ago", "moves"), [(1, 1), (4, 1), (6, 0)])
@@ -41,14 +41,14 @@ def cautiously(demand_there: float) -> Plan:
     """A server on h2 of which one reading is known: its demand may well be a quarter more."""
     others = server("db-1", H2, vcpus=20)
     seen = snapshot([*STARVING, others], HUNGRY | {"db-1": load(0.0, 0.7, demand_there)})
-    policy = BalancePolicy()
+    policy = Policy()
     return plan(seen, policy, remember(None, seen, policy))
 
 
 def test_without_a_cautious_place_a_starved_server_takes_what_fits_now() -> None:
     """14 and 7 cores are 21 of 24, 25 with a deviation."""
     (op, *_) = cautiously(14.0).operations
-    assert op.steps[0].target == H2
+    assert op.target == H2
 
 
 def test_what_does_not_fit_now_is_refused_with_the_number_of_now() -> None:
@@ -67,7 +67,7 @@ def test_what_does_not_fit_now_is_refused_with_the_number_of_now() -> None:
 )
 def test_a_closed_host_says_why_and_what_would_open_it(state: HostState, note: str, said: str, cure: str) -> None:
     hosts = [host(H1), replace(host(H2), state=state, state_note=note)]
-    policy = BalancePolicy(exclude=Exclude(hosts=("h2",) if state == "up" else ()))
+    policy = Policy(exclude=Exclude(hosts=("h2",) if state == "up" else ()))
     made = plan(snapshot(STARVING, HUNGRY, hosts=hosts), policy)
     assert {(r.why, r.help) for r in made.refusals} == {
         (f"no host of az1 takes it: 1 receives nothing (h2: {said})", cure)

@@ -7,7 +7,7 @@ import pytest
 from unit.balance.small_clouds import server, snapshot
 from watari.jobs.balance.roles import roles_of
 from watari.model.compute import GroupId, GroupPolicy, Server, ServerGroup
-from watari.policy.balance import Roles
+from watari.policy.values import Roles
 
 
 def role(one: Server, rules: Roles | None = None, groups: tuple[ServerGroup, ...] = ()) -> str:

@@ -8,13 +8,13 @@ from unit.balance.small_clouds import H1, H2, NOON, load, minutes, server, snaps
 from watari.jobs.balance.standing import Ban, standing
 from watari.jobs.balance.world import build_world
 from watari.model.compute import PastMove, Server
-from watari.policy.balance import BalancePolicy, Calm, Exclude
+from watari.policy.values import Calm, Exclude, Policy
 
 WEB = server("web-1")
 
 
-def ban(one: Server, policy: BalancePolicy | None = None, past: tuple[PastMove, ...] = ()) -> Ban | None:
-    policy = policy or BalancePolicy()
+def ban(one: Server, policy: Policy | None = None, past: tuple[PastMove, ...] = ()) -> Ban | None:
+    policy = policy or Policy()
     seen = snapshot([one], {one.name: load()}, past=past)
     return standing(build_world(seen, policy), policy).ban(0)
 
@@ -55,7 +55,7 @@ def test_what_a_server_says_of_itself(one: Server, expected: str) -> None:
     ],
 )
 def test_what_the_policy_says(exclude: Exclude) -> None:
-    found = ban(replace(WEB, project="shop"), BalancePolicy(exclude=exclude))
+    found = ban(replace(WEB, project="shop"), Policy(exclude=exclude))
     assert code(found) == "excluded"
 
 
@@ -82,4 +82,4 @@ def test_the_cycle_breaker_counts_only_moves_that_were_done() -> None:
     failures = tuple(moved(120 + n, done=False) for n in range(9))
     assert ban(WEB, past=failures) is None
     assert code(ban(WEB, past=tuple(moved(120 + n) for n in range(4)))) == "cycle"
-    assert ban(WEB, BalancePolicy(calm=Calm(cycle_moves=5)), tuple(moved(120 + n) for n in range(4))) is None
+    assert ban(WEB, Policy(calm=Calm(cycle_moves=5)), tuple(moved(120 + n) for n in range(4))) is None

@@ -6,9 +6,9 @@ from unit.balance.small_clouds import H1, H2, NOON, load, minutes, server, snaps
 from watari.jobs.balance import Memory, plan, remember
 from watari.jobs.balance.world import THROTTLED_ROUNDS, build_world
 from watari.model.compute import ComputeSnapshot, Load, PastMove, ServerId
-from watari.policy.balance import BalancePolicy
+from watari.policy.values import Policy
 
-POLICY = BalancePolicy()
+POLICY = Policy()
 NAMES = ("web-1", "web-2", "web-3")
 SLOW = load(0.2, 1.2, 6.0)  # 18 cores asked for, 6 vCPUs each: 3 x 6 x 0.2 = 3.6 not given, on a host of 24
 FREE = load(0.0, 0.8, 6.0)

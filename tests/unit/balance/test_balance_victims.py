@@ -11,7 +11,7 @@ from watari.jobs.balance.detect import diagnose
 from watari.jobs.balance.ledger import Ledger, open_ledger, relieved
 from watari.jobs.balance.victims import choose
 from watari.jobs.balance.world import Ints, build_world
-from watari.policy.balance import BalancePolicy
+from watari.policy.values import Policy
 
 Sizes = list[tuple[float, int]]  # cores asked for, GiB of memory: one per server
 SIZES = st.lists(st.tuples(st.sampled_from((0.3, 0.5, 1.0, 1.5, 2.0, 4.0)), st.integers(1, 64)), max_size=9)
@@ -20,8 +20,8 @@ SIZES = st.lists(st.tuples(st.sampled_from((0.3, 0.5, 1.0, 1.5, 2.0, 4.0)), st.i
 def ledger_of(sizes: Sizes, cpus: float) -> Ledger:
     servers = [server(f"s-{i}", vcpus=4, memory_gib=gib) for i, (_, gib) in enumerate(sizes)]
     loads = {f"s-{i}": load(cores=cores) for i, (cores, _) in enumerate(sizes)}
-    world = build_world(snapshot(servers, loads, hosts=[host(H1, cpus)]), BalancePolicy())
-    return open_ledger(world, BalancePolicy(), diagnose(world, BalancePolicy(), None))
+    world = build_world(snapshot(servers, loads, hosts=[host(H1, cpus)]), Policy())
+    return open_ledger(world, Policy(), diagnose(world, Policy(), None))
 
 
 def everyone(sizes: Sizes) -> Ints:

@@ -67,7 +67,7 @@ def test_every_change_is_a_line_and_the_last_is_the_result(run: Run, plan: Plan,
         mine = [row for row in changes if row["operation"] == op.id]
         assert [row["state"] for row in mine][-1] == "done"
         assert {(row["server"], row["from"], row["to"]) for row in mine} == {
-            (op.name, op.steps[0].source, op.steps[0].target)
+            (op.name, op.source, op.target)
         }
     written = tmp_path / "state" / "journal" / f"{plan.id}.jsonl"
     assert result == {
@@ -94,7 +94,7 @@ def test_twice_is_safe(run: Run, plan: Plan) -> None:
     first, second = run("apply", "plan.json", "--yes"), run("apply", "plan.json", "--yes", "-q")
     assert (first.code, second.code, second.err) == (0, 0, "")
     assert {row["text"] for row in rows(second.out)[:-1]} == {
-        f"is on {op.steps[0].target} already" for op in plan.operations
+        f"is on {op.target} already" for op in plan.operations
     }
 
 
@@ -107,19 +107,19 @@ def test_an_empty_plan_is_done_at_once(run: Run) -> None:
 
 def test_what_cannot_be_done_is_3_and_said(run: Run, plan: Plan) -> None:
     op = plan.operations[0]
-    step = replace(op.steps[0], source=op.steps[0].target, target=op.steps[0].source)
+    step = replace(op.steps[0], source=op.target, target=op.source)
     save_plan(replace(plan, operations=(replace(op, steps=(step,)), *plan.operations[1:])), "plan.json")
     ended = run("apply", "plan.json", "--yes")
     assert ended.code == 0  # it is where the changed plan wants it already
-    ends = {end for o in plan.operations for end in (o.steps[0].source, o.steps[0].target)}
-    elsewhere = min(ends - {op.steps[0].source, op.steps[0].target})
-    step = replace(op.steps[0], source=op.steps[0].target, target=elsewhere)
+    ends = {end for o in plan.operations for end in (o.source, o.target)}
+    elsewhere = min(ends - {op.source, op.target})
+    step = replace(op.steps[0], source=op.target, target=elsewhere)
     save_plan(replace(plan, operations=(replace(op, steps=(step,)),)), "plan.json")
     ended = run("apply", "plan.json", "--yes")
     assert ended.code == 3
     assert rows(ended.out)[-1]["skipped"] == 1
     assert "0 done, 0 failed, 1 skipped" in ended.err
-    assert f"  skipped {op.name} {step.source} -> {step.target}: is on {op.steps[0].source}, not on" in ended.err
+    assert f"  skipped {op.name} {step.source} -> {step.target}: is on {op.source}, not on" in ended.err
 
 
 def test_a_stale_plan_is_12(run: Run, plan: Plan) -> None:

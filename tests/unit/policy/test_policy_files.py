@@ -11,14 +11,14 @@ import pytest
 import yaml
 
 from watari.errors import BadInput
-from watari.policy.balance import BalancePolicy, Peak, Window
 from watari.policy.load import load_policy, parse_policy, policy_digest, shipped_policies
 from watari.policy.schema import SECTIONS, TOP, policy_json_schema, shown
+from watari.policy.values import Peak, Policy, Window
 
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference"
 
 
-def parsed(text: str) -> BalancePolicy:
+def parsed(text: str) -> Policy:
     return parse_policy(text, "p.yaml")
 
 
@@ -32,7 +32,7 @@ def test_shipped_policies_load() -> None:
 
 
 def test_default_yaml_is_the_documentation_of_the_defaults() -> None:
-    assert replace(load_policy("default"), digest="") == BalancePolicy()
+    assert replace(load_policy("default"), digest="") == Policy()
     text = Path(str(REFERENCE.parents[1] / "src/watari/policy/files/default.yaml")).read_text(encoding="utf-8")
     written = yaml.safe_load(text)
     assert list(written) == [*TOP, *SECTIONS]
@@ -45,7 +45,7 @@ def test_published_is_the_rule_without_projection() -> None:
     assert (policy.rule, policy.detect.steal, policy.detect.load_per_vcpu) == ("published", 0.05, 1.0)
     assert (policy.destination.headroom, policy.destination.caution, policy.detect.host_over) == (0.0, 0.0, None)
     assert policy.look_ahead.horizon_s == 0
-    assert policy.budgets == BalancePolicy().budgets
+    assert policy.budgets == Policy().budgets
 
 
 def test_cautious_rests_at_night_and_at_the_peaks() -> None:
@@ -59,7 +59,7 @@ def test_the_table_has_every_field() -> None:
     for section, (cls, table) in SECTIONS.items():
         assert [key.field for key in table.values() if key.field] == [field.name for field in fields(cls)], section
     assert [*(key.field for key in TOP.values()), *SECTIONS, "digest"] == [
-        field.name for field in fields(BalancePolicy)
+        field.name for field in fields(Policy)
     ]
 
 
@@ -133,7 +133,7 @@ detect:
 """
     )
     assert first.digest == second.digest == policy_digest(second)
-    assert parsed("").digest == load_policy("default").digest == policy_digest(BalancePolicy())
+    assert parsed("").digest == load_policy("default").digest == policy_digest(Policy())
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_the_schema_file_is_up_to_date() -> None:
 
 def test_the_reference_names_every_key_with_its_default() -> None:
     page = (REFERENCE / "policy.md").read_text(encoding="utf-8")
-    default = BalancePolicy()
+    default = Policy()
     parts = {"": page[page.index("## Top of the file") : page.index("## `detect`")]}
     for section in SECTIONS:
         parts[section] = page[page.index(f"## `{section}`") :].split("\n## ")[0]

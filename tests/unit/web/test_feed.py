@@ -8,8 +8,8 @@ import pytest
 
 from watari.app.clouds import SimSize
 from watari.app.demo import SLOT_S, Demo
-from watari.policy.balance import BalancePolicy, LookAhead
 from watari.policy.load import load_policy
+from watari.policy.values import LookAhead, Policy
 from watari.web.contract import NO_DATA, PageState, PageTick
 from watari.web.details import Inspector
 from watari.web.feed import DemoFeed
@@ -21,7 +21,7 @@ STEPS_PER_SLOT = int(SLOT_S / 15)
 COLUMNS = ("measured", "shadow", "starved", "done", "undone", "failed")
 
 
-def policy() -> BalancePolicy:
+def policy() -> Policy:
     return replace(load_policy(), look_ahead=LookAhead(horizon_s=0))
 
 
@@ -228,9 +228,9 @@ def test_details_of_a_server_that_moves() -> None:
     op = made.operations[0]
     told = Inspector(one).details(op.subject)
     assert told is not None
-    assert (told["verdict"]["kind"], told["verdict"]["title"]) == ("planned", f"Moves to {op.steps[0].target}")
-    assert told["host"] == op.steps[0].source
-    assert told["candidates"][0]["host"] == op.steps[0].target
+    assert (told["verdict"]["kind"], told["verdict"]["title"]) == ("planned", f"Moves to {op.target}")
+    assert told["host"] == op.source
+    assert told["candidates"][0]["host"] == op.target
     assert told["candidates_note"] == "lowest score wins"
     assert [rule["name"] for rule in told["rules"]] == ["steal", "load per vCPU", "held", "may move"]
     assert (told["help"], told["moves"]) == ("", [])

@@ -6,18 +6,18 @@ from datetime import datetime
 import numpy as np
 
 from watari.jobs.balance.draft import Draft, Move
-from watari.jobs.balance.ledger import relieved
-from watari.jobs.balance.outlook import Outlook, outlook
+from watari.jobs.placement.ledger import relieved
+from watari.jobs.placement.outlook import Outlook, outlook
 from watari.jobs.balance.refusals import refusals
 from watari.jobs.balance.words import Relief, host_reason, rule_reasons, still_over, takes_off
-from watari.jobs.balance.world import snapshot_digest
+from watari.jobs.placement.world import snapshot_digest
 from watari.model.reasons import Finding, Reason
 from watari.plan.codec import content_id
 from watari.plan.estimate import estimate_move
 from watari.plan.plan import Operation, OperationId, Plan
 from watari.plan.steps import LiveMigrate
 from watari.plan.waves import Slot, move_slots, waves_from
-from watari.policy.balance import Budgets
+from watari.policy.values import Budgets
 
 JOB = "balance"
 

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass, field
 
-from watari.jobs.balance.destinations import Destinations
-from watari.jobs.balance.detect import Diagnosis
-from watari.jobs.balance.ledger import Ledger
-from watari.jobs.balance.standing import Ban, Standing
-from watari.jobs.balance.world import Bools, World
+from watari.jobs.placement.destinations import Destinations
+from watari.jobs.placement.detect import Diagnosis
+from watari.jobs.placement.ledger import Ledger
+from watari.jobs.placement.standing import Ban, Standing
+from watari.jobs.placement.world import Bools, World
 from watari.model.reasons import Candidate
-from watari.policy.balance import BalancePolicy
+from watari.policy.values import Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Draft:
     """Everything that planning works on and `compose` turns into a Plan."""
 
     world: World
-    policy: BalancePolicy
+    policy: Policy
     found: Diagnosis
     standing: Standing
     ledger: Ledger

@@ -5,16 +5,16 @@ from typing import Literal
 
 import numpy as np
 
-from watari.jobs.balance.detect import diagnose
-from watari.jobs.balance.memory import Memory, readings_of
-from watari.jobs.balance.standing import Ban, standing
+from watari.jobs.placement.detect import diagnose
+from watari.jobs.placement.memory import Memory, readings_of
+from watari.jobs.placement.standing import Ban, standing
 from watari.jobs.balance.words import rule_reasons
-from watari.jobs.balance.world import World, build_world
+from watari.jobs.placement.world import World, build_world
 from watari.model.compute import ComputeSnapshot, ServerId
 from watari.model.reasons import Refusal
 from watari.plan.plan import Operation, Plan
 from watari.plan.text import format_duration, percent
-from watari.policy.balance import BalancePolicy
+from watari.policy.values import Policy
 
 Kind = Literal["moves", "relieved", "refused", "healthy", "no-data"]
 
@@ -43,7 +43,7 @@ class Explanation:
 
 
 def explain(
-    snapshot: ComputeSnapshot, policy: BalancePolicy, made: Plan, server: ServerId, memory: Memory | None = None
+    snapshot: ComputeSnapshot, policy: Policy, made: Plan, server: ServerId, memory: Memory | None = None
 ) -> Explanation:
     """Explain one server of the snapshot that `made` was planned on. Raises KeyError for a server it does not hold."""
     world = build_world(snapshot, policy, readings_of(snapshot, memory), memory.throttled_rounds if memory else None)
@@ -59,9 +59,8 @@ def explain(
     operation = next((o for o in made.operations if o.subject == server), None)
     refusal = next((r for r in made.refusals if r.subject == server), None)
     if operation is not None:
-        step = operation.steps[0]
         fall = f"Steal {percent(operation.steal_before or 0)} now, {percent(operation.steal_after or 0)} after."
-        return Explanation(server, "moves", f"moves to {step.target}", fall, checks, operation)
+        return Explanation(server, "moves", f"moves to {operation.target}", fall, checks, operation)
     if refusal is not None:
         kind: Kind = "relieved" if refusal.code in ("relieved", "moving", "easing") else "refused"
         title = "stays and is relieved" if refusal.code == "relieved" else f"is not moved ({refusal.code})"
@@ -69,7 +68,7 @@ def explain(
     if not known:
         return Explanation(server, "no-data", "is left alone: its load is not known", _age(world, s), checks)
     host = snapshot.servers[server].host
-    left = over and not starved and any(o.steps[0].source == host for o in made.operations)
+    left = over and not starved and any(o.source == host for o in made.operations)
     title, text = _healthy(policy, steal, load, host if left else None)
     return Explanation(server, "healthy", title, text, checks)
 
@@ -87,7 +86,7 @@ def lines(explanation: Explanation, snapshot: ComputeSnapshot) -> list[str]:
 
 
 def _thresholds(
-    policy: BalancePolicy, known: bool, steal: float, load: float, held: tuple[int, int], world: World, s: int
+    policy: Policy, known: bool, steal: float, load: float, held: tuple[int, int], world: World, s: int
 ) -> tuple[Check, ...]:
     if not known:
         return (Check("load is known", False, _age(world, s), format_duration(policy.detect.stale_after_s)),)
@@ -108,7 +107,7 @@ def _age(world: World, s: int) -> str:
     return "no usable reading" if np.isinf(age_s) else f"last reading {format_duration(age_s)} ago"
 
 
-def _healthy(policy: BalancePolicy, steal: float, load: float, left: str | None) -> tuple[str, str]:
+def _healthy(policy: Policy, steal: float, load: float, left: str | None) -> tuple[str, str]:
     """`left`: its host, if that is over the limit and the plan moves others away."""
     d = policy.detect
     if steal < d.steal and load < d.load_per_vcpu:

@@ -6,25 +6,25 @@ from datetime import timedelta
 import numpy as np
 
 from watari.jobs.balance.compose import compose
-from watari.jobs.balance.destinations import Weighed, open_destinations
-from watari.jobs.balance.detect import diagnose
+from watari.jobs.placement.destinations import Weighed, open_destinations
+from watari.jobs.placement.detect import diagnose
 from watari.jobs.balance.draft import Draft, Move
-from watari.jobs.balance.ledger import open_ledger, relieved
-from watari.jobs.balance.memory import Memory, readings_of
+from watari.jobs.placement.ledger import open_ledger, relieved
+from watari.jobs.placement.memory import Memory, readings_of
 from watari.jobs.balance.published import publish
-from watari.jobs.balance.standing import standing
+from watari.jobs.placement.standing import standing
 from watari.jobs.balance.victims import choose
-from watari.jobs.balance.world import Ints, build_world
+from watari.jobs.placement.world import Ints, build_world
 from watari.model.compute import ComputeSnapshot
 from watari.plan.plan import Plan
-from watari.policy.balance import BalancePolicy
+from watari.policy.values import Policy
 
 NOBODY: Ints = np.zeros(0, np.int64)
 LASTING_ROUNDS = 10  # so long steal has to last on a host that is not asked for too much
 BUSY_SHARE = 0.5  # of its threads: below it a host is idle enough to give everybody what they ask for
 
 
-def plan(snapshot: ComputeSnapshot, policy: BalancePolicy, memory: Memory | None = None) -> Plan:
+def plan(snapshot: ComputeSnapshot, policy: Policy, memory: Memory | None = None) -> Plan:
     """What should move now, and why; what should and cannot, and why not.
 
     `memory` must be the one that `remember` returned for this very snapshot; without one, the readings are taken as
@@ -34,7 +34,7 @@ def plan(snapshot: ComputeSnapshot, policy: BalancePolicy, memory: Memory | None
     return compose(draft, snapshot.taken_at + timedelta(seconds=policy.expires_s))
 
 
-def draft_plan(snapshot: ComputeSnapshot, policy: BalancePolicy, memory: Memory | None = None) -> Draft:
+def draft_plan(snapshot: ComputeSnapshot, policy: Policy, memory: Memory | None = None) -> Draft:
     """The decisions of a plan, before they are put into words."""
     world = build_world(snapshot, policy, readings_of(snapshot, memory), memory.throttled_rounds if memory else None)
     found = diagnose(world, policy, memory)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from watari.jobs.balance.draft import Draft
-from watari.jobs.balance.outlook import Outlook
+from watari.jobs.placement.outlook import Outlook
 from watari.model.reasons import Refusal
 from watari.plan.plan import Operation
 from watari.plan.text import percent
@@ -17,7 +17,7 @@ def refusals(draft: Draft, seen: Outlook, operations: tuple[Operation, ...]) -> 
     moved = {m.server for m in draft.moves}
     leavers: dict[str, list[str]] = {}
     for o in operations:
-        leavers.setdefault(str(o.steps[0].source), []).append(o.name)
+        leavers.setdefault(o.source, []).append(o.name)
     starved = np.flatnonzero(found.starved)
     worst_first = starved[np.lexsort((starved, -found.steal[starved]))].tolist()
     return tuple(

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from watari.jobs.balance.ledger import Ledger, relieved
-from watari.jobs.balance.world import Floats, Ints, World
-from watari.policy.balance import Weights
+from watari.jobs.placement.ledger import Ledger, relieved
+from watari.jobs.placement.world import Floats, Ints, World
+from watari.policy.values import Weights
 
 LEAST_CORES = 0.05  # a server that asks for less than this cannot help its host by leaving
 

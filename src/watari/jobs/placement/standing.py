@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from fnmatch import translate
 from operator import attrgetter
 
-from watari.jobs.balance.world import World
+from watari.jobs.placement.world import World
 from watari.model.compute import HostName, PastMove, ServerGroup, ServerId
 from watari.model.reasons import Finding
 from watari.plan.text import format_duration
-from watari.policy.balance import BalancePolicy
+from watari.policy.values import Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Standing:
     """Answers `ban(server)` lazily: only servers of hot hosts are ever asked about."""
 
     world: World
-    policy: BalancePolicy
+    policy: Policy
     groups: dict[ServerId, list[ServerGroup]]
     moves: dict[ServerId, list[PastMove]]
     flying: frozenset[ServerId]
@@ -130,7 +130,7 @@ class Standing:
         return Ban("cool-down", why, f"Wait until {until:%H:%M}, or lower {key}.")
 
 
-def standing(world: World, policy: BalancePolicy) -> Standing:
+def standing(world: World, policy: Policy) -> Standing:
     """Index groups, past moves and flights by server."""
     groups, moves = defaultdict(list), defaultdict(list)
     for group in world.snapshot.groups.values():

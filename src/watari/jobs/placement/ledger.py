@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from watari.jobs.balance.detect import Diagnosis
-from watari.jobs.balance.world import Bools, Floats, Ints, World
-from watari.policy.balance import BalancePolicy
+from watari.jobs.placement.detect import Diagnosis
+from watari.jobs.placement.world import Bools, Floats, Ints, World
+from watari.policy.values import Policy
 
 
 @dataclass(slots=True)
@@ -18,7 +18,7 @@ class Ledger:
     """Mutable arrays over hosts. `levels[k, h]`: demand now (row 0) and in the coming slots, in cores."""
 
     world: World
-    policy: BalancePolicy
+    policy: Policy
     demands: Floats  # [k, server]: now and in the coming slots
     mean: Floats  # per server
     variance: Floats
@@ -112,7 +112,7 @@ class Ledger:
         return row
 
 
-def open_ledger(world: World, policy: BalancePolicy, found: Diagnosis) -> Ledger:
+def open_ledger(world: World, policy: Policy, found: Diagnosis) -> Ledger:
     """The ledger before the first move; migrations under way are booked already."""
     order = np.argsort(world.role_of, kind="stable")
     edges = np.searchsorted(world.role_of[order], np.arange(len(world.role_names) + 1))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from watari.jobs.balance.draft import Draft
-from watari.jobs.balance.world import Bools, Floats, Ints
+from watari.jobs.placement.world import Bools, Floats, Ints
 from watari.plan.plan import Forecast, HostForecast
 
 

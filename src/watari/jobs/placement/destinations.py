@@ -5,15 +5,15 @@ from datetime import timedelta
 
 import numpy as np
 
-from watari.jobs.balance.detect import Diagnosis
-from watari.jobs.balance.ledger import Ledger
-from watari.jobs.balance.standing import Standing
+from watari.jobs.placement.detect import Diagnosis
+from watari.jobs.placement.ledger import Ledger
+from watari.jobs.placement.standing import Standing
 from watari.jobs.balance.words import CURES, Miss, chosen_why, lost_why, no_destination, room_text
-from watari.jobs.balance.world import SETTLE_S, Bools, Floats, Ints, World
+from watari.jobs.placement.world import SETTLE_S, Bools, Floats, Ints, World
 from watari.model.compute import HostName
 from watari.model.reasons import Candidate
 from watari.plan.text import percent
-from watari.policy.balance import BalancePolicy
+from watari.policy.values import Policy
 
 LARGE_ZONE = 500  # hosts
 MOST_FAILURES = 8  # kept per zone and role; each is looked at for every server that might fail likewise
@@ -53,7 +53,7 @@ class Destinations:
     """Destinations of one plan; `receives` are the hosts that may receive anything at all."""
 
     world: World
-    policy: BalancePolicy
+    policy: Policy
     found: Diagnosis
     ledger: Ledger
     standing: Standing
@@ -296,7 +296,7 @@ class Destinations:
 
 
 def open_destinations(
-    world: World, policy: BalancePolicy, found: Diagnosis, ledger: Ledger, standing: Standing
+    world: World, policy: Policy, found: Diagnosis, ledger: Ledger, standing: Standing
 ) -> Destinations:
     """Which hosts may receive at all: up, measured, with capacity, without steal, neither hot nor excluded."""
     worst = np.zeros(len(world.hosts))

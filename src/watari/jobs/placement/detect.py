@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from watari.jobs.balance.memory import Memory, forecast_cores, rounds_needed
-from watari.jobs.balance.world import Bools, Floats, Ints, World
+from watari.jobs.placement.memory import Memory, forecast_cores, rounds_needed
+from watari.jobs.placement.world import Bools, Floats, Ints, World
 from watari.model.reasons import Finding
 from watari.plan.text import format_duration, listed
-from watari.policy.balance import BalancePolicy
+from watari.policy.values import Policy
 
 FAR_STEAL = 2.0  # times detect.steal, and
 FAR_DEMAND = 1.1  # times detect.host_over: far over the limit, half the rounds are enough
@@ -39,7 +39,7 @@ class Diagnosis:
     findings: tuple[Finding, ...]
 
 
-def diagnose(world: World, policy: BalancePolicy, memory: Memory | None) -> Diagnosis:
+def diagnose(world: World, policy: Policy, memory: Memory | None) -> Diagnosis:
     """B1: steal AND load over their thresholds, for `hold_rounds` rounds (half of them when steal is far over).
 
     Unknown is neither starved nor healthy.
@@ -71,7 +71,7 @@ def diagnose(world: World, policy: BalancePolicy, memory: Memory | None) -> Diag
 
 
 def _hot(
-    world: World, policy: BalancePolicy, memory: Memory | None, held: Bools, ahead: Floats
+    world: World, policy: Policy, memory: Memory | None, held: Bools, ahead: Floats
 ) -> tuple[Bools, dict[int, str]]:
     """Hosts with a held starved server, hosts over their capacity for long enough, hosts that will be."""
     n = len(world.hosts)
@@ -99,7 +99,7 @@ def _too_blind(world: World) -> bool:
     return len(known) > 0 and float(1 - known.mean()) > BLIND_SHARE
 
 
-def _blind_findings(world: World, policy: BalancePolicy) -> tuple[Finding, ...]:
+def _blind_findings(world: World, policy: Policy) -> tuple[Finding, ...]:
     """One finding per host with unknown servers; one for the whole cloud when the meter itself seems broken."""
     r = world.readings
     if r.known.all():
@@ -137,7 +137,7 @@ def _odd_findings(world: World) -> tuple[Finding, ...]:
     return (Finding(names, "odd-load", text, "warning", "Check how the meter computes demand."),)
 
 
-def _blind_host(world: World, policy: BalancePolicy, h: int, unknown: int, total: int, age_s: float) -> Finding:
+def _blind_host(world: World, policy: Policy, h: int, unknown: int, total: int, age_s: float) -> Finding:
     name, limit_s = world.hosts[h].name, policy.detect.stale_after_s
     whose = "all its" if unknown == total else f"{unknown} of its {total}"
     if age_s <= limit_s or np.isinf(age_s):

@@ -1,4 +1,4 @@
-"""The balance policy as frozen values; every default here is the default of the YAML schema."""
+"""The policy as frozen values; every default here is the default of the YAML schema."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, tzinfo
@@ -110,6 +110,8 @@ class Budgets:
     total_mib_s: float | None = None
     quiet: tuple[Window, ...] = ()  # no move starts
     peaks: tuple[Peak, ...] = ()
+    stalled_after_s: float = 900.0  # no progress for this long: the move is stopped, the server stays where it is
+    deadline_s: float = 14400.0  # a move that takes longer is stopped, whatever its progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +135,8 @@ class LookAhead:
 
 
 @dataclass(frozen=True, slots=True)
-class BalancePolicy:
-    """Everything `plan balance` obeys."""
+class Policy:
+    """Everything that planning and acting obey."""
 
     name: str = "default"
     rule: Rule = "projected"  # "published": B1/B2 as published, by steal now, without projection

@@ -11,9 +11,9 @@ from operator import attrgetter
 import numpy as np
 from numpy.typing import NDArray
 
-from watari.jobs.balance.world import Bools, Floats, Ints, Readings, read_loads, settled, throttled
+from watari.jobs.placement.world import Bools, Floats, Ints, Readings, read_loads, settled, throttled
 from watari.model.compute import ComputeSnapshot, ServerId
-from watari.policy.balance import BalancePolicy
+from watari.policy.values import Policy
 
 DEMAND_MEMORY_S = 1800.0  # time constant of the mean and variance of demand: half an hour, a few bursts long
 FIRST_GUESS = 0.25  # a server's standard deviation before it is known, as a share of its demand
@@ -47,7 +47,7 @@ class Memory:
     shape: DayShape | None = None
 
 
-def remember(memory: Memory | None, snapshot: ComputeSnapshot, policy: BalancePolicy) -> Memory:
+def remember(memory: Memory | None, snapshot: ComputeSnapshot, policy: Policy) -> Memory:
     """Fold one snapshot into the memory."""
     now = read_loads(snapshot, policy.detect.stale_after_s)
     old = _start(now, snapshot) if memory is None else _follow(memory, now.ids)
@@ -80,13 +80,13 @@ def remember(memory: Memory | None, snapshot: ComputeSnapshot, policy: BalancePo
     )
 
 
-def rounds_needed(policy: BalancePolicy, *, far: bool) -> int:
+def rounds_needed(policy: Policy, *, far: bool) -> int:
     """Rounds that a threshold has to hold; half of them, rounded up, for what is far over it."""
     hold = policy.detect.hold_rounds
     return (hold + 1) // 2 if far else hold
 
 
-def needs_help(memory: Memory, snapshot: ComputeSnapshot, policy: BalancePolicy) -> bool:
+def needs_help(memory: Memory, snapshot: ComputeSnapshot, policy: Policy) -> bool:
     """Would a plan have anything to say? False in a calm cloud, which is most rounds; much cheaper than a plan."""
     hold = rounds_needed(policy, far=True)
     if bool((memory.readings.known & (memory.rounds >= 1)).any()) or any(
@@ -114,7 +114,7 @@ def readings_of(snapshot: ComputeSnapshot, memory: Memory | None) -> Readings | 
     return memory.readings
 
 
-def forecast_cores(memory: Memory | None, policy: BalancePolicy, at: datetime) -> Floats:
+def forecast_cores(memory: Memory | None, policy: Policy, at: datetime) -> Floats:
     """Expected demand per coming slot within the look-ahead: cores[slots ahead, servers]; no rows without a past day.
 
     A server that has no value for a slot counts with its present mean.
@@ -177,7 +177,7 @@ def _smooth(old: Floats, new: Floats, first: Bools, again: Bools, weight: float)
     return np.where(again, old + weight * (new - old), np.where(first, new, old))
 
 
-def _host_states(snapshot: ComputeSnapshot, now: Readings, policy: BalancePolicy) -> tuple[Bools, Bools]:
+def _host_states(snapshot: ComputeSnapshot, now: Readings, policy: Policy) -> tuple[Bools, Bools]:
     """Hosts with more demand than `detect.host_over` of their threads, and hosts that gave less than their threads."""
     hosts = tuple(snapshot.hosts.values())
     number = {host.name: i for i, host in enumerate(hosts)}
@@ -198,12 +198,12 @@ def _host_rounds(old: dict[str, int], holds: Bools, snapshot: ComputeSnapshot) -
     return {names[h]: old.get(names[h], 0) + 1 for h in np.flatnonzero(holds).tolist()}
 
 
-def _slot(at: datetime, policy: BalancePolicy) -> int:
+def _slot(at: datetime, policy: Policy) -> int:
     local = policy.local(at)
     return int((local.hour * 3600 + local.minute * 60 + local.second) // policy.look_ahead.slot_s)
 
 
-def _shape(old: DayShape | None, at: datetime, cores: Floats, policy: BalancePolicy) -> DayShape | None:
+def _shape(old: DayShape | None, at: datetime, cores: Floats, policy: Policy) -> DayShape | None:
     """Sum up the running slot; when the slot changes, blend its mean into the day (new days weigh 0.4)."""
     if policy.look_ahead.horizon_s <= 0:
         return None

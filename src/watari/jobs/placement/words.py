@@ -7,7 +7,7 @@ from typing import Literal
 from watari.model.compute import Server
 from watari.model.reasons import Candidate, Reason
 from watari.plan.text import listed, percent
-from watari.policy.balance import BalancePolicy, Detect
+from watari.policy.values import Detect, Policy
 
 Relief = Literal["full", "partial", "lasting"]  # of a host: whole, in part, or one server off a host with room
 
@@ -99,7 +99,7 @@ def lost_why(loser: Candidate, first: Candidate, role: str) -> Candidate:
 
 
 def room_text(
-    code: str, server: Server, free_mib: float, free_gib: float, cpu_after: float, closed: str, policy: BalancePolicy
+    code: str, server: Server, free_mib: float, free_gib: float, cpu_after: float, closed: str, policy: Policy
 ) -> str:
     """By how much a host fails a rule: the value and the limit. `closed` says why it receives nothing."""
     limits = policy.destination

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from watari.model.compute import ComputeSnapshot, Server, ServerId
-from watari.policy.balance import Roles
+from watari.policy.values import Roles
 
 MANY = 20  # servers from which on a name that most of them share is taken for mere numbering
 

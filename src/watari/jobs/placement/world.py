@@ -16,9 +16,9 @@ from operator import attrgetter
 import numpy as np
 from numpy.typing import NDArray
 
-from watari.jobs.balance.roles import roles_of
+from watari.jobs.placement.roles import roles_of
 from watari.model.compute import ComputeSnapshot, Host, HostName, Load, Server, ServerId
-from watari.policy.balance import BalancePolicy
+from watari.policy.values import Policy
 
 SETTLE_S = 300.0  # the longest window that meters commonly take means over
 THROTTLED_ROUNDS = 5  # so long a host has to give too little before that is taken for its capacity
@@ -123,7 +123,7 @@ def _age_s(seconds: float) -> float:
 
 def build_world(
     snapshot: ComputeSnapshot,
-    policy: BalancePolicy,
+    policy: Policy,
     readings: Readings | None = None,
     throttled_rounds: Rounds | None = None,
 ) -> World:

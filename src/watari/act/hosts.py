@@ -1,0 +1,78 @@
+"""Take a host out of service and bring it back; the reason that the cloud shows tells whose doing it was."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from watari.act.outcomes import Done, Failed, Outcome, Progress
+from watari.plan.steps import DisableHost, EnableHost
+from watari.ports import Compute
+
+
+@dataclass(frozen=True, slots=True)
+class DisablingHost:
+    """Handler of DisableHost. A host that somebody else disabled is left as it is, reason and all."""
+
+    compute: Compute
+
+    def check(self, step: DisableHost) -> Done | Failed | None:
+        host = self.compute.host(step.host)
+        if host is None:
+            return Failed(f"the cloud has no host {step.host} any more; plan again")
+        if host.state == "disabled" and host.state_note != step.reason:
+            return Done(f"is disabled already: {host.state_note or 'no reason given'}")
+        return None
+
+    def start(self, step: DisableHost) -> str:
+        self.compute.disable_host(step.host, step.reason)
+        return step.reason
+
+    def poll(self, step: DisableHost, handle: str) -> Outcome:
+        host = self.compute.host(step.host)
+        if host is None:
+            return Failed(f"the cloud has no host {step.host} any more")
+        return Progress(0, 0, 0, host.state) if host.state == "up" else Done()
+
+    def find(self, step: DisableHost, since: datetime) -> str | None:
+        host = self.compute.host(step.host)
+        return step.reason if host and host.state == "disabled" and host.state_note == step.reason else None
+
+    def undo(self, step: DisableHost, handle: str) -> None:
+        if self.find(step, datetime.min) is not None:
+            self.compute.enable_host(step.host)
+
+
+@dataclass(frozen=True, slots=True)
+class EnablingHost:
+    """Handler of EnableHost."""
+
+    compute: Compute
+
+    def check(self, step: EnableHost) -> Done | Failed | None:
+        host = self.compute.host(step.host)
+        if host is None:
+            return Failed(f"the cloud has no host {step.host} any more; plan again")
+        if host.state == "up":
+            return Done("is in service already")
+        if host.state == "down":
+            return Failed("is down: bring its service up first")
+        if step.reason and host.state_note != step.reason:
+            return Failed(f"is disabled by somebody else: {host.state_note or 'no reason given'}")
+        return None
+
+    def start(self, step: EnableHost) -> str:
+        self.compute.enable_host(step.host)
+        return str(step.host)
+
+    def poll(self, step: EnableHost, handle: str) -> Outcome:
+        host = self.compute.host(step.host)
+        if host is None:
+            return Failed(f"the cloud has no host {step.host} any more")
+        return Done() if host.state == "up" else Progress(0, 0, 0, host.state)
+
+    def find(self, step: EnableHost, since: datetime) -> str | None:
+        host = self.compute.host(step.host)
+        return str(step.host) if host and host.state == "up" else None
+
+    def undo(self, step: EnableHost, handle: str) -> None:
+        if step.reason:
+            self.compute.disable_host(step.host, step.reason)

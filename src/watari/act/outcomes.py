@@ -1,0 +1,30 @@
+"""What a handler answers when it is asked how a step stands."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Still going on: MiB so far, MiB expected, MiB/s now."""
+
+    done_mib: float
+    total_mib: float
+    rate_mib_s: float
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The world is as the step wants it."""
+
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """It is over and the world is not as the step wants it."""
+
+    text: str
+
+
+Outcome = Progress | Done | Failed

@@ -1,0 +1,284 @@
+"""One operation's saga: look first, ask, watch, and undo in reverse what a failure leaves half done.
+
+Every executor runs this same code; where the records live and who else works is the business of its `Books`.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from watari.act.guard import Wait
+from watari.act.handlers import Handlers
+from watari.act.journal import OperationRecord, Run, State, StepRecord
+from watari.act.outcomes import Done, Failed, Progress
+from watari.errors import Permanent, Refused, Transient
+from watari.plan.plan import OperationId
+from watari.plan.steps import MOVES
+from watari.plan.text import format_duration
+from watari.ports import Clock
+
+BACKOFF_S = (5.0, 10.0, 20.0, 40.0, 60.0, 60.0, 60.0, 60.0)  # then an operation gives up
+SKEW = timedelta(seconds=60)  # the cloud's clock may be behind ours
+STALL_S = 900.0  # no progress for this long: the move is stopped, the server stays where it is
+DEADLINE_S = 4 * 3600.0  # longer than any move should take, whatever its progress
+INSIST_S = 30.0  # between two requests to stop the same move
+STOP_S = 600.0  # a move that goes on for this long after it was asked to stop is left to a person
+
+
+class Books(Protocol):
+    """Where a saga asks whether it may begin, and writes down what it does before and after it does it."""
+
+    def states(self, run: Run, ids: Iterable[OperationId]) -> Mapping[OperationId, State]:
+        """The present states of operations of the same run."""
+        ...
+
+    def may_start(self, run: Run, record: OperationRecord, now: datetime) -> Wait | None:
+        """A first look at the budgets, so that nobody asks the cloud just to wait afterwards."""
+        ...
+
+    def intend(self, run: Run, record: OperationRecord, r: StepRecord, now: datetime) -> Wait | None:
+        """Judge the budgets and, if it may begin, set its rate and store the intent: both or neither."""
+        ...
+
+    def write(self, run: Run, record: OperationRecord, r: StepRecord) -> None:
+        """Store what has become of a step. When it returns, it is kept."""
+        ...
+
+    def fence(self, run: Run, record: OperationRecord) -> None:
+        """Immediately before an effect: end this process's part if the operation is not its any more."""
+        ...
+
+
+@dataclass(slots=True)
+class Saga:
+    """Advances operations. `stall_s` and `deadline_s` bound a move without progress, and any move."""
+
+    handlers: Handlers
+    books: Books
+    clock: Clock
+    stall_s: float = STALL_S
+    deadline_s: float = DEADLINE_S
+
+    def advance(self, run: Run, record: OperationRecord) -> None:
+        """Bring the operation as far as it goes without waiting."""
+        now = self.clock.now()
+        if record.state == "undoing":
+            self._undo(run, record, now)
+            return
+        current = next((s for s in record.steps if not s.over), None)
+        if current is None:  # the process died after the last step's entry and before it drew the conclusion
+            self._conclude(run, record, now)
+            return
+        if current.not_before is not None and now < current.not_before:
+            return
+        before = (current.state, current.note)
+        try:
+            self._step(run, record, current, now)
+        except Transient as e:
+            self._later(current, str(e), now)
+        except Permanent as e:
+            current.state, current.note, current.ended_at = "failed", str(e), now
+        else:
+            current.setbacks = 0
+        if (current.state, current.note) != before:
+            self.books.write(run, record, current)
+        self._conclude(run, record, now)
+
+    def adopt(self, run: Run, record: OperationRecord) -> None:
+        """Take over what somebody asked for since the plan was made and still goes on. Raises Transient: call again."""
+        now = self.clock.now()
+        for r in (r for r in record.steps if r.state == "pending" and isinstance(r.step, MOVES)):
+            handler = self.handlers[type(r.step)]
+            handle = handler.find(r.step, run.plan.made_at)
+            if handle is None or not isinstance(handler.poll(r.step, handle), Progress):
+                return
+            r.handle, r.asked_at, r.moved_at, r.adopted = handle, now, now, True
+            r.state = record.state = "running"
+            self.books.write(run, record, r)
+
+    def _step(self, run: Run, record: OperationRecord, r: StepRecord, now: datetime) -> None:
+        match r.state:
+            case "pending":
+                self._begin(run, record, r, now)
+            case "intended":  # the process died, or the call failed, between the intent and the handle: look first
+                self._look(run, record, r, now)
+            case "running":
+                self._poll(run, record, r, now)
+            case _:
+                pass
+
+    def _begin(self, run: Run, record: OperationRecord, r: StepRecord, now: datetime) -> None:
+        """Check the world, then the budgets; write the intent, then ask."""
+        if why := self._too_late(run, now):
+            r.state, r.ended_at, r.note = "skipped", now, why
+            return
+        if not self._prerequisites(run, record, r, now):
+            return
+        # No call to the cloud just to wait on.
+        if record.waits and isinstance(wait := self.books.may_start(run, record, now), Wait):
+            record.waits = wait.why
+            return
+        if (verdict := self.handlers[type(r.step)].check(r.step)) is not None:
+            skipped = isinstance(verdict, Failed)
+            r.state, r.note, r.ended_at = ("skipped" if skipped else "done"), verdict.text, now
+            return
+        if isinstance(wait := self.books.intend(run, record, r, now), Wait):
+            record.waits = wait.why
+            return
+        self._ask(run, record, r, now)
+
+    def _too_late(self, run: Run, now: datetime) -> str:
+        if run.cancelled:
+            return "cancelled before it began"
+        if now > run.plan.expires_at:
+            return f"the plan expired at {run.plan.expires_at:%H:%M}; plan again"
+        return ""
+
+    def _prerequisites(self, run: Run, record: OperationRecord, r: StepRecord, now: datetime) -> bool:
+        """All that it waits for is done. If one of them ended otherwise, this one is skipped."""
+        wanted = record.operation.waits_for
+        if not wanted:
+            return True
+        states = self.books.states(run, wanted)
+        bad = [id for id in wanted if states.get(id, "skipped") in ("failed", "undone", "undoing", "skipped")]
+        if bad:
+            r.state, r.ended_at = "skipped", now
+            r.note = f"operation {bad[0]}, which it waits for, is {states.get(bad[0], 'gone')}"
+            return False
+        left = [id for id in wanted if states[id] != "done"]
+        record.waits = f"operation {', '.join(left[:5])}{' ...' if len(left) > 5 else ''}" if left else record.waits
+        return not left
+
+    def _ask(self, run: Run, record: OperationRecord, r: StepRecord, now: datetime) -> None:
+        handler = self.handlers[type(r.step)]
+        r.attempts += 1
+        self.books.fence(run, record)
+        try:
+            r.handle = handler.start(r.step)
+        except Refused:  # perhaps because an earlier request of ours was heard after all
+            found = handler.find(r.step, (r.asked_at or now) - SKEW)
+            if found is None or isinstance(handler.poll(r.step, found), Failed):
+                raise
+            r.handle = found
+        r.state, r.note, r.moved_at, r.not_before = "running", "", now, None
+
+    def _look(self, run: Run, record: OperationRecord, r: StepRecord, now: datetime) -> None:
+        r.handle, r.note = self.handlers[type(r.step)].find(r.step, (r.asked_at or now) - SKEW), ""
+        if r.handle is None:  # it was never taken: whether it may start is decided anew
+            r.state = record.state = "pending"
+            self._begin(run, record, r, now)
+        else:
+            r.state, r.moved_at, r.not_before = "running", now, None
+
+    def _poll(self, run: Run, record: OperationRecord, r: StepRecord, now: datetime) -> None:
+        assert r.handle is not None
+        match self.handlers[type(r.step)].poll(r.step, r.handle):
+            case Done(text):
+                r.state, r.note, r.ended_at, r.done_mib = "done", text, now, r.total_mib
+            case Failed(text) if r.stopping:
+                r.state, r.ended_at = "undone", now
+                where = f"; the server stays on {r.step.source}" if isinstance(r.step, MOVES) else ""
+                r.note = f"{r.stopping}: stopped{where}"
+            case Failed(text):
+                r.state, r.note, r.ended_at = "failed", text, now
+            case Progress(done_mib, total_mib, rate_mib_s):
+                if done_mib > r.done_mib:
+                    r.moved_at = now
+                r.done_mib, r.total_mib, r.rate_mib_s = done_mib, total_mib, rate_mib_s
+                r.note = r.note if r.stopping or r.adopted else ""
+                if why := self._why_stop(run, r, now):
+                    self._stop(run, record, r, why, now)
+
+    def _why_stop(self, run: Run, r: StepRecord, now: datetime) -> str:
+        """Why a move under way has to end; empty: let it go on."""
+        if not isinstance(r.step, MOVES):
+            return ""
+        if r.stopping:
+            return r.stopping
+        if run.cancelled:
+            return "cancelled"
+        if r.moved_at is not None and (now - r.moved_at).total_seconds() > self.stall_s:
+            return f"no progress for {format_duration(self.stall_s)}"
+        if r.asked_at is not None and (now - r.asked_at).total_seconds() > self.deadline_s:
+            return f"not over after {format_duration(self.deadline_s)}"
+        return ""
+
+    def _stop(self, run: Run, record: OperationRecord, r: StepRecord, why: str, now: datetime) -> None:
+        """Stop a move, unless somebody else asked for it; then look where the server is."""
+        assert r.handle is not None
+        if r.adopted:
+            if run.cancelled:
+                r.state, r.ended_at, r.note = "skipped", now, "cancelled; not ours to stop: it goes on"
+            else:
+                r.note = f"{why}; not ours to stop"
+            return
+        if r.stopping and r.stop_at is not None:
+            if (now - r.stop_at).total_seconds() > STOP_S:
+                r.state, r.ended_at = "failed", now
+                r.note = f"{why}; asked to stop, and still going on as {r.handle}: look at it in the cloud"
+                return
+            if (now - (r.moved_at or now)).total_seconds() < INSIST_S:
+                return
+        first = not r.stopping
+        r.stopping, r.note, r.stop_at, r.moved_at = why, f"{why}: being stopped", r.stop_at or now, now
+        self.books.fence(run, record)
+        self.handlers[type(r.step)].undo(r.step, r.handle)
+        if first:
+            self._poll(run, record, r, now)
+
+    def _later(self, r: StepRecord, why: str, now: datetime) -> None:
+        """Nothing changed, or nobody knows: ask again later, less and less often.
+
+        Given up is only what was certainly not begun. A move under way is watched for as long as it takes.
+        """
+        r.setbacks += 1
+        wait = BACKOFF_S[min(r.setbacks, len(BACKOFF_S)) - 1]
+        r.not_before, r.note = now + timedelta(seconds=wait), why
+        if r.setbacks > len(BACKOFF_S) and r.state in ("pending", "intended"):
+            r.state, r.ended_at = ("skipped" if r.asked_at is None else "failed"), now
+            r.note = f"gave up after {r.setbacks} tries: {why}"
+            if r.asked_at is not None:
+                r.note += "; look whether the cloud moves it all the same"
+
+    def _conclude(self, run: Run, record: OperationRecord, now: datetime) -> None:
+        """The state of the whole follows from its steps; a failed saga undoes what came before, in reverse."""
+        states: list[State] = [s.state for s in record.steps]
+        bad = next((s for s in states if s in ("failed", "undone", "skipped")), None)
+        if bad is None:
+            if all(s == "done" for s in states):
+                record.state = "done"
+            elif any(s != "pending" for s in states):
+                record.state = "running"
+            return
+        for waiting in (s for s in record.steps if s.state == "pending"):
+            waiting.state, waiting.ended_at = "skipped", now
+        done = [s for s in record.steps if s.state == "done" and s.handle]
+        for earlier in done:
+            earlier.state, earlier.not_before, earlier.setbacks = "undoing", None, 0
+            self.books.write(run, record, earlier)
+        record.state = "undoing" if done else bad
+        if done:
+            self._undo(run, record, now)
+
+    def _undo(self, run: Run, record: OperationRecord, now: datetime) -> None:
+        """Undo the latest step that is still to be undone; the operation ends when none is left."""
+        r = next((s for s in reversed(record.steps) if s.state == "undoing"), None)
+        if r is not None:
+            if r.not_before is not None and now < r.not_before:
+                return
+            assert r.handle is not None
+            try:
+                self.books.fence(run, record)
+                self.handlers[type(r.step)].undo(r.step, r.handle)
+                r.state, r.ended_at = "undone", now
+            except Transient as e:
+                self._later(r, str(e), now)
+            except Permanent as e:
+                r.state, r.ended_at, r.note = "failed", now, f"could not be undone: {e}"
+            self.books.write(run, record, r)
+            if r.state != "undoing":
+                self._undo(run, record, now)
+            return
+        ended: list[State] = [s.state for s in record.steps]
+        record.state = next((s for s in ("failed", "undone", "skipped") if s in ended), "undone")
