@@ -67,8 +67,8 @@ class Saga:
             self._undo(run, record, now)
             return
         current = next((s for s in record.steps if not s.over), None)
-        if current is None:  # the process died after the last step's entry and before it drew the conclusion
-            self._conclude(run, record, now)
+        if current is None:  # nothing is left to do, and yet it is not over: whoever wrote that died in between
+            self._conclude(run, record, record.steps[-1], now)
             return
         if current.not_before is not None and now < current.not_before:
             return
@@ -81,9 +81,7 @@ class Saga:
             current.state, current.note, current.ended_at = "failed", str(e), now
         else:
             current.setbacks = 0
-        if (current.state, current.note) != before:
-            self.books.write(run, record, current)
-        self._conclude(run, record, now)
+        self._conclude(run, record, current if (current.state, current.note) != before else None, now)
 
     def adopt(self, run: Run, record: OperationRecord) -> None:
         """Take over what somebody asked for since the plan was made and still goes on. Raises Transient: call again."""
@@ -241,30 +239,25 @@ class Saga:
             if r.asked_at is not None:
                 r.note += "; look whether the cloud moves it all the same"
 
-    def _conclude(self, run: Run, record: OperationRecord, now: datetime) -> None:
-        """The state of the whole follows from its steps; a failed saga undoes what came before, in reverse."""
-        states: list[State] = [s.state for s in record.steps]
-        bad = next((s for s in states if s in ("failed", "undone", "skipped")), None)
-        if bad is None:
-            if all(s == "done" for s in states):
-                record.state = "done"
-            elif any(s != "pending" for s in states):
-                record.state = "running"
-            return
-        for waiting in (s for s in record.steps if s.state == "pending"):
-            waiting.state, waiting.ended_at = "skipped", now
-        done = [s for s in record.steps if s.state == "done" and s.handle]
-        for earlier in done:
-            earlier.state, earlier.not_before, earlier.setbacks = "undoing", None, 0
-            self.books.write(run, record, earlier)
-        record.state = "undoing" if done else bad
-        if done:
+    def _conclude(self, run: Run, record: OperationRecord, changed: StepRecord | None, now: datetime) -> None:
+        """Draw the conclusion for the whole, write both down; a failed saga undoes what came before, in reverse."""
+        record.state = _state_of(record)
+        to_undo: list[StepRecord] = []
+        if record.state in ("failed", "undone", "skipped"):
+            for waiting in (s for s in record.steps if s.state == "pending"):
+                waiting.state, waiting.ended_at = "skipped", now
+            to_undo = [s for s in record.steps if s.state == "done" and s.handle]
+            for earlier in to_undo:
+                earlier.state, earlier.not_before, earlier.setbacks = "undoing", None, 0
+                record.state = "undoing"
+        for r in ([] if changed is None else [changed]) + to_undo:
+            self.books.write(run, record, r)
+        if to_undo:
             self._undo(run, record, now)
 
     def _undo(self, run: Run, record: OperationRecord, now: datetime) -> None:
-        """Undo the latest step that is still to be undone; the operation ends when none is left."""
-        r = next((s for s in reversed(record.steps) if s.state == "undoing"), None)
-        if r is not None:
+        """Undo from the last step to the first; what the cloud cannot answer now is tried again later."""
+        for r in reversed([s for s in record.steps if s.state == "undoing"]):
             if r.not_before is not None and now < r.not_before:
                 return
             assert r.handle is not None
@@ -276,9 +269,23 @@ class Saga:
                 self._later(r, str(e), now)
             except Permanent as e:
                 r.state, r.ended_at, r.note = "failed", now, f"could not be undone: {e}"
+            if not any(s.state == "undoing" for s in record.steps):
+                record.state = _state_of(record)
             self.books.write(run, record, r)
-            if r.state != "undoing":
-                self._undo(run, record, now)
-            return
-        ended: list[State] = [s.state for s in record.steps]
-        record.state = next((s for s in ("failed", "undone", "skipped") if s in ended), "undone")
+            if r.state == "undoing":
+                return
+
+
+def _state_of(record: OperationRecord) -> State:
+    """The state of a whole that is not being undone, from those of its steps."""
+    states: list[State] = [s.state for s in record.steps]
+    if "undoing" in states:
+        return "undoing"
+    for bad in ("failed", "undone", "skipped"):
+        if bad in states:
+            return bad
+    if all(s == "done" for s in states):
+        return "done"
+    if all(s == "pending" for s in states):
+        return "pending"
+    return "intended" if "intended" in states else "running"

@@ -72,6 +72,19 @@ def loads(text: str, source: str = "plan") -> Plan:
     return plan_from_dict(value, source)
 
 
+def to_json(hint: Any, value: object) -> Any:
+    """A value of a dataclass (or of a hint such as `tuple[Step, ...]`) as JSON values, by the same rules as a plan."""
+    return _encoder(hint)(value)
+
+
+def from_json(hint: Any, value: object, source: str) -> Any:
+    """What `to_json` wrote. Raises BadInput that names `source`, the place and what would be right."""
+    try:
+        return _decoder(hint)(value)
+    except _Wrong as wrong:
+        raise BadInput(f"{source}: {wrong}") from None
+
+
 def content_id(plan: Plan) -> str:
     """`p-` and 8 hex digits of SHA-256 over what the plan was made of and what it does.
 

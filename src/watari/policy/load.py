@@ -17,19 +17,24 @@ from watari.policy.values import Policy
 DEFAULT = "default"
 
 
+def policy_text(ref: str | Path | None = None) -> tuple[str, str]:
+    """The text that `load_policy` would read, and its source, so that a policy can be kept and parsed elsewhere."""
+    name = DEFAULT if ref is None else ref
+    if isinstance(name, str) and name in shipped_policies():
+        return (_FILES / f"{name}.yaml").read_text(encoding="utf-8"), f"{name}.yaml"
+    try:
+        return read_file(Path(name)), str(name)
+    except FileNotFoundError:
+        raise BadInput(_no_such_policy(str(name))) from None
+
+
 def load_policy(ref: str | Path | None = None) -> Policy:
     """The policy of a file, or the shipped one of that name; None is the shipped `default`.
 
     A text that is the name of a shipped policy means that one; `./default` means a file. Raises BadInput with one line
     per problem, each with file, line, key and what would be right.
     """
-    name = DEFAULT if ref is None else ref
-    if isinstance(name, str) and name in shipped_policies():
-        return parse_policy((_FILES / f"{name}.yaml").read_text(encoding="utf-8"), f"{name}.yaml")
-    try:
-        return parse_policy(read_file(Path(name)), str(name))
-    except FileNotFoundError:
-        raise BadInput(_no_such_policy(str(name))) from None
+    return parse_policy(*policy_text(ref))
 
 
 def shipped_policies() -> tuple[str, ...]:

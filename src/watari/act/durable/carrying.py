@@ -1,0 +1,144 @@
+"""Carry one operation out to its end, whatever interrupts it: what runs inside every workflow."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from watari.act.durable.books import Books, Lost
+from watari.act.durable.turns import Turns
+from watari.act.journal import OperationRecord, Run
+from watari.act.saga import Saga
+from watari.errors import Permanent, Transient, WatariError
+from watari.plan.plan import OperationId
+
+log = logging.getLogger(__name__)
+POLL_S = 1.0  # between two looks at a move under way
+WAIT_S = 5.0  # between two tries of what waits for a budget of which nobody tells (hours, other workers)
+PROGRESS_S = 3.0  # between two writes of how far a move is
+T = TypeVar("T")
+AWAY_S = 10.0  # between two tries to open a cloud
+
+
+@dataclass(slots=True)
+class Context:
+    """What the operations of one run share in one process. `run` holds the plan and the flags, no records."""
+
+    run: Run
+    saga: Saga
+    books: Books
+
+
+@dataclass(slots=True)
+class Carrier:
+    """Carries operations out in threads. `open_run` gives a run's context; it may raise Transient and Permanent."""
+
+    open_run: Callable[[str], Context]
+    turns: Turns = field(default_factory=Turns)
+    poll_s: float = POLL_S
+    wait_s: float = WAIT_S
+    leaving: threading.Event = field(default_factory=threading.Event)  # begin nothing, give back what has not begun
+    trouble: str = ""  # why nothing can be carried out here any more
+    _at_work: set[tuple[str, str]] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def carry(self, run_id: str, operation: str) -> str:
+        """Bring an operation to its end and say how it ended; "left" if it was given back or is somebody else's."""
+        key = (run_id, operation)
+        with self._lock:
+            if key in self._at_work:
+                return "left"
+            self._at_work.add(key)
+        try:
+            return self._carry(run_id, OperationId(operation))
+        except Lost as e:
+            log.info("%s", e)
+            return "left"
+        except (
+            Permanent
+        ) as e:  # the disk is full, the database refuses: nothing can be written down, so nothing is done
+            log.error("operation %s of %s: %s", operation, run_id, e)
+            self.trouble = str(e)
+            return "left"
+        finally:
+            with self._lock:
+                self._at_work.discard(key)
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is being carried out by this process."""
+        with self._lock:
+            return not self._at_work
+
+    def _carry(self, run_id: str, id: OperationId) -> str:
+        context = self._opened(run_id)
+        if context is None:
+            return "left"
+        run, books = context.run, context.books
+        seq, op = next((i, o) for i, o in enumerate(run.plan.operations) if o.id == id)
+        record = self._insist(lambda: books.claim(run_id, op))
+        place, told_at = (run_id, seq), time.monotonic()
+        if record.state == "pending" and not record.steps[0].asked_at:
+            self._insist(lambda: context.saga.adopt(run, record))
+        while not record.over:
+            self._insist(lambda: books.read_flags(run))
+            if not record.under_way and (self.leaving.is_set() or (run.stopping and not run.cancelled)):
+                books.leave(run, record)
+                return "left"
+            before = _mark(record)
+            self._advance(context, record)
+            self.turns.pass_on(place)
+            if _mark(record) != before or record.over:
+                continue
+            if time.monotonic() - told_at > PROGRESS_S:
+                books.progress(run, record)
+                told_at = time.monotonic()
+            self._pause(record, place)
+        self._insist(lambda: books.close_if_over(run_id, books.clock.now()))
+        self.turns.wake()
+        return record.state
+
+    def _advance(self, context: Context, record: OperationRecord) -> None:
+        """One step of the saga. A bug in a handler must not leave an operation that nobody looks at."""
+        try:
+            context.saga.advance(context.run, record)
+        except (WatariError, Lost):
+            raise
+        except Exception as e:
+            log.exception("operation %s of %s", record.operation.id, context.run.id)
+            r = record.current
+            r.state, r.ended_at = "failed", context.books.clock.now()
+            r.note = f"{type(e).__name__}: {e}; this is a bug: look where {record.operation.name} is"
+            record.state = "failed"
+            context.books.write(context.run, record, r)
+
+    def _pause(self, record: OperationRecord, place: tuple[str, int]) -> None:
+        if record.under_way:
+            time.sleep(self.poll_s)
+        else:
+            self.turns.wait(place, self.wait_s)
+
+    def _opened(self, run_id: str) -> Context | None:
+        """The run's context, as soon as its cloud can be opened; None when this process ends before."""
+        while not self.leaving.is_set():
+            try:
+                return self.open_run(run_id)
+            except (Transient, Permanent) as e:  # its cloud is not known here, or does not answer: another may know it
+                log.warning("%s cannot be worked on here: %s", run_id, e)
+            self.leaving.wait(AWAY_S)
+        return None
+
+    def _insist(self, read: Callable[[], T]) -> T:
+        """Ask until the database (or the cloud, which adoption asks) answers."""
+        while True:
+            try:
+                return read()
+            except Transient as e:
+                log.warning("%s; trying again", e)
+                time.sleep(self.poll_s)
+
+
+def _mark(record: OperationRecord) -> tuple[object, ...]:
+    return (record.state, *((r.state, r.handle, r.not_before, r.stopping) for r in record.steps))

@@ -1,0 +1,178 @@
+"""Runs, operations and their step records as rows, and back."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from watari.act.durable.store import Store
+from watari.act.durable.tables import entries, operations, plans, runs
+from watari.act.journal import Entry, OperationRecord, Run, StepRecord, run_id
+from watari.errors import BadInput
+from watari.plan import codec
+from watari.plan.plan import Operation, Plan
+from watari.plan.steps import MOVES
+from watari.policy.load import parse_policy
+from watari.policy.values import Policy
+
+OVERLAP_S = 5.0
+_STEPS = tuple[StepRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """What `watari runs list` shows of a run."""
+
+    id: str
+    plan_id: str
+    job: str
+    cloud: str
+    started_at: datetime
+    ended_at: datetime | None
+    stopping: bool
+    cancelled: bool
+    epoch: int
+    starved_before: int | None
+    starved_after: int | None
+    counts: dict[str, int]
+
+    @property
+    def state(self) -> str:
+        """One word for the whole."""
+        if self.ended_at is None:
+            return "cancelling" if self.cancelled else "stopped" if self.stopping else "running"
+        if self.cancelled:
+            return "cancelled"
+        return "done" if set(self.counts) <= {"done"} else "partly"
+
+
+def submit(
+    store: Store, plan: Plan, cloud: str, policy: tuple[str, str], now: datetime, starved_before: int | None = None
+) -> tuple[str, bool]:
+    """Keep a plan and begin a run of it; returns the run's id and whether it is new.
+
+    A run of the same plan that is not over is gone on with. One that is over is followed by another, which finds done
+    what was done. `policy` is its text and its source.
+    """
+    with store.writing() as c:
+        if c.scalar(sa.select(plans.c.id).where(plans.c.id == plan.id)) is None:
+            row = {"id": plan.id, "job": plan.job, "cloud": cloud, "made_at": plan.made_at.isoformat()}
+            c.execute(plans.insert().values(**row, text=codec.dumps(plan)))
+        earlier = c.execute(sa.select(runs.c.id, runs.c.ended_at).where(runs.c.plan_id == plan.id)).all()
+        if open_ := next((row.id for row in earlier if row.ended_at is None), None):
+            return open_, False
+        id = run_id(plan) + (f".{len(earlier) + 1}" if earlier else "")
+        row = {"id": id, "plan_id": plan.id, "job": plan.job, "cloud": cloud, "started_at": now.isoformat()}
+        row |= {"policy_text": policy[0], "policy_source": policy[1]}
+        flags = {"stopping": False, "cancelled": False, "epoch": 0, "starved_before": starved_before}
+        c.execute(runs.insert().values(**row, **flags))
+        rows = [_operation_row(id, cloud, seq, op) for seq, op in enumerate(plan.operations)]
+        if rows:
+            c.execute(operations.insert(), rows)
+        else:
+            c.execute(runs.update().where(runs.c.id == id).values(ended_at=now.isoformat()))
+    return id, True
+
+
+def load_run(store: Store, id: str) -> Run:
+    """The whole run with every record. Raises BadInput for an unknown id."""
+    with store.reading() as c:
+        found = c.execute(
+            sa.select(runs, plans.c.text).join(plans, plans.c.id == runs.c.plan_id).where(runs.c.id == id)
+        )
+        row = found.first()
+        if row is None:
+            raise BadInput(f'no run "{id}"; see `watari runs list`')
+        records = c.execute(sa.select(operations).where(operations.c.run_id == id).order_by(operations.c.seq)).all()
+    plan = codec.loads(row.text, f"the plan of {id}")
+    by_id = {op.id: op for op in plan.operations}
+    run = Run(id, plan, datetime.fromisoformat(row.started_at), stopping=row.stopping, cancelled=row.cancelled)
+    run.operations = [record_of(r, by_id[r.id]) for r in records]
+    return run
+
+
+def policy_of(store: Store, id: str) -> Policy:
+    """The policy that the run was begun with."""
+    with store.reading() as c:
+        row = c.execute(sa.select(runs.c.policy_text, runs.c.policy_source).where(runs.c.id == id)).one()
+    return parse_policy(row.policy_text, row.policy_source)
+
+
+def list_runs(store: Store, *, only_open: bool = False, limit: int | None = None) -> list[RunRow]:
+    """Runs, newest first, with how many of their operations are in which state."""
+    wanted = sa.select(runs).order_by(runs.c.started_at.desc(), runs.c.id.desc())
+    if only_open:
+        wanted = wanted.where(runs.c.ended_at.is_(None))
+    if limit is not None:
+        wanted = wanted.limit(limit)
+    with store.reading() as c:
+        rows = c.execute(wanted).all()
+        grouped = sa.select(operations.c.run_id, operations.c.state, sa.func.count().label("n"))
+        grouped = grouped.where(operations.c.run_id.in_([row.id for row in rows]))
+        counts: dict[str, dict[str, int]] = {}
+        for row in c.execute(grouped.group_by(operations.c.run_id, operations.c.state)):
+            counts.setdefault(row.run_id, {})[row.state] = row.n
+    return [_run_row(row, counts.get(row.id, {})) for row in rows]
+
+
+def entries_of(store: Store, id: str) -> list[Entry]:
+    """The journal of a run, oldest first."""
+    with store.reading() as c:
+        rows = c.execute(sa.select(entries).where(entries.c.run_id == id).order_by(entries.c.n)).all()
+    return [
+        Entry(datetime.fromisoformat(r.at), r.run_id, r.operation, r.subject, r.step, r.state, r.text) for r in rows
+    ]
+
+
+def refresh(store: Store, run: Run, seen: float) -> float:
+    """Bring a loaded run to what the database says by now; returns the newest change seen, for the next call.
+
+    Reads a little further back: of two writers the one that began first may have ended last.
+    """
+    with store.reading() as c:
+        flags = c.execute(sa.select(runs.c.stopping, runs.c.cancelled).where(runs.c.id == run.id)).one()
+        changed = sa.select(operations).where(operations.c.run_id == run.id, operations.c.changed > seen - OVERLAP_S)
+        rows = c.execute(changed).all()
+    run.stopping, run.cancelled = flags.stopping, flags.cancelled
+    place = {o.operation.id: i for i, o in enumerate(run.operations)} if rows else {}
+    for row in rows:
+        at = place[row.id]
+        run.operations[at] = record_of(row, run.operations[at].operation)
+        seen = max(seen, row.changed)
+    return seen
+
+
+def record_of(row: Any, operation: Operation) -> OperationRecord:
+    """An operation record from its row."""
+    steps = codec.from_json(_STEPS, json.loads(row.steps), f"operation {row.id} of {row.run_id}")
+    return OperationRecord(operation, list(steps), row.state, row.waits)
+
+
+def columns_of(record: OperationRecord) -> dict[str, Any]:
+    """What changes in an operation's row as it goes on."""
+    moving = record.moving
+    rate = moving.step.bandwidth_mib_s if moving is not None and isinstance(moving.step, MOVES) else None
+    return {
+        "state": record.state,
+        "waits": record.waits,
+        "holding": moving is not None and moving.asked,
+        "rate_mib_s": rate or 0.0,
+        "steps": json.dumps(codec.to_json(_STEPS, tuple(record.steps)), ensure_ascii=False),
+    }
+
+
+def _operation_row(run: str, cloud: str, seq: int, op: Operation) -> dict[str, Any]:
+    record = OperationRecord(op, [StepRecord(step) for step in op.steps])
+    fixed = {"run_id": run, "id": op.id, "seq": seq, "cloud": cloud, "owner": None, "changed": 0}
+    where = {"source": op.source, "target": op.target, "zone": op.zone, "role": op.role}
+    return fixed | where | columns_of(record)
+
+
+def _run_row(row: Any, counts: dict[str, int]) -> RunRow:
+    return RunRow(
+        row.id, row.plan_id, row.job, row.cloud, datetime.fromisoformat(row.started_at),
+        datetime.fromisoformat(row.ended_at) if row.ended_at else None, row.stopping, row.cancelled, row.epoch,
+        row.starved_before, row.starved_after, counts,
+    )  # fmt: skip

@@ -1,0 +1,161 @@
+"""The database that runs live in: opened, brought up to date, and read and written in Watari's own terms."""
+
+import errno
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import event
+
+from watari.errors import BadInput, Permanent, Transient
+
+REVISION: Final = "0001"  # of the tables: the newest file in migrations/versions
+BUSY_MS: Final = 30_000  # SQLite: how long a writer waits for another
+CONNECT_S: Final = 5
+_MIGRATE_LOCK: Final = 0x57415441  # PostgreSQL advisory locks: "WATA" for the schema,
+_BUDGET_LOCK: Final = 0x57415442  # with a hash of the cloud for its budgets
+
+
+class Store:
+    """One database, SQLite file or PostgreSQL. `url` is SQLAlchemy's; `shown` is it without a password.
+
+    Raises BadInput for a URL that is none, Transient for a server that does not answer, Permanent for a full disk, a
+    file that is no database or may not be written.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = _parsed(url)
+        self.shown = self.url.render_as_string(hide_password=True)
+        self.is_postgres = self.url.get_backend_name() == "postgresql"
+        self._writing = threading.RLock()  # SQLite takes one writer at a time: threads queue here, not in its busy loop
+        if not self.is_postgres:
+            _make_folder(self.file)
+        self.engine = _engine(self.url, self.is_postgres)
+        self._bring_up_to_date()
+
+    @property
+    def file(self) -> Path:
+        """The SQLite file."""
+        return Path(self.url.database or "")
+
+    @property
+    def now(self) -> "sa.ColumnElement[float]":
+        """The database's clock, in seconds since 1970: all workers' leases are judged by the same one."""
+        text = "extract(epoch from clock_timestamp())"
+        return sa.literal_column(text if self.is_postgres else "(julianday('now') - 2440587.5) * 86400.0", sa.Float)
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """A connection to read with. Errors of the database are raised in Watari's terms."""
+        try:
+            with self.engine.connect() as connection:
+                yield connection
+        except sa.exc.DBAPIError as e:
+            raise self._translated(e) from e
+
+    @contextmanager
+    def writing(self, budget_of: str | None = None) -> Iterator[sa.Connection]:
+        """A transaction. With `budget_of` a cloud, no other worker judges that cloud's budgets meanwhile."""
+        try:
+            with self._alone(), self.engine.begin() as connection:
+                if self.is_postgres and budget_of is not None:
+                    lock = sa.func.pg_advisory_xact_lock(_BUDGET_LOCK, sa.func.hashtext(budget_of))
+                    connection.execute(sa.select(lock))
+                yield connection
+        except sa.exc.DBAPIError as e:
+            raise self._translated(e) from e
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        if self.is_postgres:
+            yield
+            return
+        with self._writing:
+            yield
+
+    def _bring_up_to_date(self) -> None:
+        with self.reading() as connection:
+            found = sa.inspect(connection).has_table("watari_version")
+            at = connection.scalar(sa.text("select version_num from watari_version")) if found else None
+        if at == REVISION:
+            return
+        if at is not None and at > REVISION:
+            raise BadInput(
+                f"{self.shown} was made by a newer Watari (tables {at}, this one knows {REVISION}): upgrade Watari"
+            )
+        with self.writing() as connection:
+            if self.is_postgres:  # two workers at first start: the second finds everything made
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATE_LOCK)))
+            config = Config()
+            config.set_main_option("script_location", "watari.act.durable:migrations")
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    def _translated(self, e: "sa.exc.DBAPIError") -> Exception:
+        text = str(e.orig).strip().splitlines()[0] if e.orig else str(e)
+        if self.is_postgres:
+            if isinstance(e, sa.exc.OperationalError | sa.exc.InterfaceError) or e.connection_invalidated:
+                if "password" in text or "does not exist" in text:
+                    return BadInput(f"{self.shown}: {text}")
+                return Transient(f"the database {self.shown} does not answer: {text}")
+            return e
+        if "full" in text:
+            return Permanent(f"{self.file}: the disk is full; free space, then go on with `watari runs resume`")
+        if "not a database" in text or "malformed" in text:
+            return BadInput(f"{self.file}: {text}; move it away, or name another with --database")
+        if "readonly" in text or "unable to open" in text:
+            return Permanent(f"{self.file}: {text}; check its permissions, or name another with --database")
+        return Transient(f"{self.file}: {text}") if isinstance(e, sa.exc.OperationalError) else e
+
+
+def sqlite_url(path: Path) -> str:
+    """The URL of a SQLite file."""
+    return sa.URL.create("sqlite", database=str(path)).render_as_string()
+
+
+def _parsed(url: str) -> sa.URL:
+    if "://" not in url:
+        return sa.URL.create("sqlite", database=str(Path(url).expanduser().absolute()))
+    try:
+        parsed = sa.make_url(url)
+    except (sa.exc.ArgumentError, ValueError):
+        raise BadInput("the database's URL cannot be read; use postgresql://USER:PASSWORD@HOST/NAME") from None
+    if parsed.get_backend_name() == "postgresql":
+        return parsed.set(drivername="postgresql+psycopg")
+    if parsed.get_backend_name() == "sqlite" and parsed.database:
+        return parsed
+    raise BadInput(f"{parsed.drivername} is no database for Watari: use a SQLite file's path or postgresql://...")
+
+
+def _engine(url: sa.URL, postgres: bool) -> sa.Engine:
+    if postgres:
+        args: dict[str, Any] = {"connect_timeout": CONNECT_S, "application_name": "watari"}
+        return sa.create_engine(url, connect_args=args, pool_size=20, max_overflow=20, pool_pre_ping=True)
+    engine = sa.create_engine(url, pool_size=20, max_overflow=60)
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _: object) -> None:
+        # Transactions begin by taking the write lock (DBOS's queue relies on it too); WAL lets readers go on meanwhile.
+        connection.isolation_level = "IMMEDIATE"
+        for pragma in (f"busy_timeout={BUSY_MS}", "foreign_keys=ON", "journal_mode=WAL", "synchronous=FULL"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    return engine
+
+
+def _make_folder(file: Path) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if not os.access(file.parent, os.W_OK):
+            raise PermissionError(errno.EACCES, "Permission denied")
+    except OSError as e:
+        raise Permanent(f"cannot keep runs in {file}: {e.strerror or e}; name another place with --database") from e

@@ -1,0 +1,90 @@
+"""Watari's own tables. DBOS keeps its queue beside them, in tables of its own."""
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+plans = sa.Table(
+    "watari_plans",
+    metadata,
+    sa.Column("id", sa.String, primary_key=True),
+    sa.Column("job", sa.String, nullable=False),
+    sa.Column("cloud", sa.String, nullable=False),
+    sa.Column("made_at", sa.String, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),  # the plan file
+)
+
+runs = sa.Table(
+    "watari_runs",
+    metadata,
+    sa.Column("id", sa.String, primary_key=True),
+    sa.Column("plan_id", sa.String, nullable=False, index=True),
+    sa.Column("job", sa.String, nullable=False),
+    sa.Column("cloud", sa.String, nullable=False, index=True),  # the name that workers open it by
+    sa.Column("started_at", sa.String, nullable=False),
+    sa.Column("ended_at", sa.String),  # once every operation is over
+    sa.Column("policy_source", sa.String, nullable=False),
+    sa.Column("policy_text", sa.Text, nullable=False),
+    sa.Column("stopping", sa.Boolean, nullable=False),  # begin nothing new
+    sa.Column("cancelled", sa.Boolean, nullable=False),  # and stop what is under way
+    sa.Column("epoch", sa.Integer, nullable=False),  # how often it was submitted or resumed
+    sa.Column("starved_before", sa.Integer),
+    sa.Column("starved_after", sa.Integer),
+)
+
+operations = sa.Table(
+    "watari_operations",
+    metadata,
+    sa.Column("run_id", sa.String, primary_key=True),
+    sa.Column("id", sa.String, primary_key=True),
+    sa.Column("seq", sa.Integer, nullable=False),  # place in the plan
+    sa.Column("cloud", sa.String, nullable=False),
+    sa.Column("state", sa.String, nullable=False),
+    sa.Column("waits", sa.String, nullable=False),
+    sa.Column("owner", sa.String),  # executor that carries it out
+    sa.Column("holding", sa.Boolean, nullable=False),  # it takes its places in the budgets now
+    sa.Column("source", sa.String, nullable=False),
+    sa.Column("target", sa.String, nullable=False),
+    sa.Column("zone", sa.String, nullable=False),
+    sa.Column("role", sa.String, nullable=False),
+    sa.Column("rate_mib_s", sa.Float, nullable=False),
+    sa.Column("steps", sa.Text, nullable=False),  # step records as JSON
+    sa.Column("changed", sa.Float, nullable=False),  # when, by the database's clock: a view reads only what is new
+    sa.Index("watari_operations_holding", "cloud", "holding"),
+)
+
+entries = sa.Table(
+    "watari_entries",
+    metadata,
+    sa.Column("n", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("at", sa.String, nullable=False),
+    sa.Column("run_id", sa.String, nullable=False, index=True),
+    sa.Column("operation", sa.String, nullable=False),
+    sa.Column("subject", sa.String, nullable=False),
+    sa.Column("step", sa.String, nullable=False),
+    sa.Column("state", sa.String, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("executor", sa.String, nullable=False),
+)
+
+leases = sa.Table(
+    "watari_leases",
+    metadata,
+    sa.Column("executor", sa.String, primary_key=True),
+    sa.Column("renewed", sa.Float, nullable=False),  # seconds since 1970 by the database's clock
+    sa.Column("about", sa.String, nullable=False),  # host and pid, for people
+)
+
+benefits = sa.Table(
+    "watari_benefits",
+    metadata,
+    sa.Column("run_id", sa.String, primary_key=True),
+    sa.Column("operation", sa.String, primary_key=True),
+    sa.Column("cloud", sa.String, nullable=False, index=True),
+    sa.Column("server", sa.String, nullable=False),
+    sa.Column("source", sa.String, nullable=False),
+    sa.Column("target", sa.String, nullable=False),
+    sa.Column("moved_at", sa.String, nullable=False),
+    sa.Column("measured_at", sa.String, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),  # the measurement as JSON
+)
