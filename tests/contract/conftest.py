@@ -1,6 +1,6 @@
 """The worlds that the contract is tried on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import numpy as np
@@ -16,32 +16,40 @@ from watari.model.compute import GroupId, Host, HostName, Server, ServerGroup, S
 
 def simulated() -> World:
     az1, az2 = ZoneName("az1"), ZoneName("az2")
-    a, b, c, far, full, off = (HostName(name) for name in ("a", "b", "c", "far", "full", "off"))
+    a, b, c, d, far, full, snug, out = map(HostName, ("a", "b", "c", "d", "far", "full", "snug", "out"))
     hosts = (
         Host(a, az1, 24, 65536, 1000),
         Host(b, az1, 24, 65536, 1000),
         Host(c, az1, 24, 65536, 1000),
+        Host(d, az1, 24, 65536, 1000),
         Host(far, az2, 24, 65536, 1000),
         Host(full, az1, 24, 8192, 1000),
-        Host(off, az1, 24, 65536, 1000, state="disabled"),
+        Host(snug, az1, 24, 12288, 1000),
+        Host(out, az1, 24, 65536, 1000, state="disabled", state_note="new memory"),
     )
-    servers = tuple(
-        Server(ServerId(name), name, host, 4, 8192, disk)
-        for name, host, disk in (("web-1", a, 40), ("web-2", full, 0), ("db-1", a, 0), ("db-2", b, 0), ("mute-1", c, 0))
+    homes = (("web-1", a, 40), ("web-2", full, 0), ("db-1", a, 0), ("db-2", b, 0), ("mute-1", c, 0), ("frail-1", d, 0))
+    servers = (
+        *(Server(ServerId(name), name, host, 4, 8192, disk) for name, host, disk in homes),
+        Server(ServerId("off-1"), "off-1", a, 4, 8192, 20, status="SHUTOFF"),
     )
     apart = ServerGroup(GroupId("db"), "db", "anti-affinity", frozenset({ServerId("db-1"), ServerId("db-2")}))
     spec = SimSpec("contract", hosts, servers, (apart,))
     demand = TraceDemand(np.full((1, 2), 0.5), 300.0, spec.vcpus)
     cloud = SimCloud(spec, demand, datetime(2022, 6, 1, tzinfo=UTC), faults=Faults([NoMetrics(c)]))
     return World(
-        cloud, cloud, cloud, server=ServerId("web-1"), target=b, spare=c, other_zone=far, full=full, disabled=off,
-        apart=ServerId("db-1"), apart_from=b, silent=ServerId("mute-1"),
+        cloud, cloud, cloud, server=ServerId("web-1"), target=b, spare=c, other_zone=far, full=full, snug=snug,
+        disabled=out, apart=ServerId("db-1"), apart_from=b, silent=ServerId("mute-1"), off=ServerId("off-1"),
+        frail=ServerId("frail-1"), kill_host=lambda host: cloud.set_host_state(host, "down", "no power"),
+        revive_host=cloud.revive_host,
     )  # fmt: skip
 
 
+# A world that is expensive to make gives the same one at every call, and has a `restore` that works.
 WORLDS: dict[str, Callable[[], World]] = {"sim": simulated}
 
 
 @pytest.fixture(params=sorted(WORLDS))
-def world(request: pytest.FixtureRequest) -> World:
-    return WORLDS[request.param]()
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    made = WORLDS[request.param]()
+    yield made
+    made.restore()

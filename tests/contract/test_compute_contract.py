@@ -1,4 +1,4 @@
-"""What every cloud behind Compute does, simulated or real."""
+"""What every cloud behind Compute, Meter and Clock does, simulated or real: reading it, and its hosts."""
 
 from datetime import timedelta
 
@@ -7,13 +7,8 @@ import pytest
 from contract.world import World
 from watari.errors import Refused
 from watari.model.compute import HostName, ServerId
-from watari.ports import MigrationId
 
-
-def host_of(world: World, server: ServerId) -> HostName:
-    found = world.compute.locate(server)
-    assert found is not None
-    return found.host
+# Reading
 
 
 def test_the_inventory_names_things_by_their_keys(world: World) -> None:
@@ -31,142 +26,107 @@ def test_every_server_is_in_the_inventory_however_it_is_paged(world: World) -> N
         assert world.compute.locate(id) == server
 
 
-def test_start_returns_at_once_and_the_server_stays_until_it_is_copied(world: World) -> None:
-    source, before = host_of(world, world.server), world.clock.now()
-    id = world.compute.start_live_migration(world.server, world.target)
-    assert world.clock.now() - before < timedelta(seconds=30)
-    migration = world.compute.migration(id)
-    assert not migration.over
-    assert (migration.server, migration.source, migration.target) == (world.server, source, world.target)
-    assert host_of(world, world.server) == source
+def test_every_host_is_in_the_inventory_as_it_is_asked_for_alone(world: World) -> None:
+    for name, host in world.compute.inventory().hosts.items():
+        assert world.compute.host(name) == host
 
 
-def test_a_move_under_way_is_a_flight_and_holds_its_place(world: World) -> None:
-    source = host_of(world, world.server)
-    world.compute.start_live_migration(world.server, world.target)
-    inventory = world.compute.inventory()
-    assert [(f.server, f.source, f.target) for f in inventory.flights] == [(world.server, source, world.target)]
-    assert inventory.servers[world.server].host == source
-
-
-def test_after_the_move_the_server_is_at_the_target_and_the_move_is_past(world: World) -> None:
-    source = host_of(world, world.server)
-    id = world.compute.start_live_migration(world.server, world.target)
-    world.settle()
-    assert host_of(world, world.server) == world.target
-    assert world.compute.migration(id).status == "done"
-    move = world.compute.inventory().past[-1]
-    assert (move.server, move.source, move.target, move.done) == (world.server, source, world.target, True)
-    assert move.ended <= world.clock.now()
-
-
-def test_an_inventory_does_not_change_after_it_was_read(world: World) -> None:
-    before = world.compute.inventory()
-    source = before.servers[world.server].host
-    world.compute.start_live_migration(world.server, world.target)
-    world.settle()
-    assert before.servers[world.server].host == source
-
-
-def test_find_adopts_what_runs_and_what_is_over(world: World) -> None:
-    since = world.clock.now()
-    id = world.compute.start_live_migration(world.server, world.target)
-    running = world.compute.find_migration(world.server, world.target, since)
-    assert running is not None
-    assert running.id == id
-    world.settle()
-    over = world.compute.find_migration(world.server, world.target, since)
-    assert over is not None
-    assert (over.id, over.status) == (id, "done")
-
-
-def test_find_does_not_adopt_an_older_move_or_one_to_elsewhere(world: World) -> None:
-    since = world.clock.now()
-    world.compute.start_live_migration(world.server, world.target)
-    world.settle()
-    world.clock.sleep(2.0)
-    assert world.compute.find_migration(world.server, world.target, world.clock.now()) is None
-    assert world.compute.find_migration(world.server, world.spare, since) is None
-
-
-def test_find_takes_the_newest_of_two(world: World) -> None:
-    since, source = world.clock.now(), host_of(world, world.server)
-    world.compute.start_live_migration(world.server, world.target)
-    world.settle()
-    world.compute.start_live_migration(world.server, source)
-    world.settle()
-    newest = world.compute.start_live_migration(world.server, world.target)
-    found = world.compute.find_migration(world.server, world.target, since)
-    assert found is not None
-    assert found.id == newest
-
-
-def test_another_zone_is_refused(world: World) -> None:
-    with pytest.raises(Refused, match="zone"):
-        world.compute.start_live_migration(world.server, world.other_zone)
-
-
-def test_a_full_host_is_refused(world: World) -> None:
-    with pytest.raises(Refused):
-        world.compute.start_live_migration(world.server, world.full)
-
-
-def test_a_disabled_host_is_refused(world: World) -> None:
-    with pytest.raises(Refused):
-        world.compute.start_live_migration(world.server, world.disabled)
-
-
-def test_a_member_of_an_anti_affinity_group_is_refused_beside_another(world: World) -> None:
-    with pytest.raises(Refused):
-        world.compute.start_live_migration(world.apart, world.apart_from)
-
-
-def test_unknown_names_are_refused(world: World) -> None:
-    with pytest.raises(Refused):
-        world.compute.start_live_migration(ServerId("no-such-server"), world.target)
-    with pytest.raises(Refused):
-        world.compute.start_live_migration(world.server, HostName("no-such-host"))
-    with pytest.raises(Refused):
-        world.compute.migration(MigrationId("no-such-migration"))
-    with pytest.raises(Refused):
-        world.compute.abort_migration(MigrationId("no-such-migration"))
-
-
-def test_a_refusal_leaves_nothing_behind(world: World) -> None:
-    before = world.compute.inventory()
-    with pytest.raises(Refused):
-        world.compute.start_live_migration(world.server, world.full)
-    after = world.compute.inventory()
-    assert (after.servers, after.flights, after.past) == (before.servers, before.flights, before.past)
-
-
-def test_a_second_move_of_the_same_server_is_refused(world: World) -> None:
-    world.compute.start_live_migration(world.server, world.target)
-    with pytest.raises(Refused):
-        world.compute.start_live_migration(world.server, world.spare)
-
-
-def test_an_aborted_move_leaves_the_server_at_its_source(world: World) -> None:
-    source = host_of(world, world.server)
-    id = world.compute.start_live_migration(world.server, world.target, 10.0)
-    world.clock.sleep(3.0)
-    world.compute.abort_migration(id)
-    world.settle()
-    assert host_of(world, world.server) == source
-    assert world.compute.migration(id).status == "aborted"
-    assert [(move.server, move.done) for move in world.compute.inventory().past[-1:]] == [(world.server, False)]
-
-
-def test_a_move_that_is_over_cannot_be_aborted(world: World) -> None:
-    id = world.compute.start_live_migration(world.server, world.target)
-    world.settle()
-    with pytest.raises(Refused):
-        world.compute.abort_migration(id)
-    assert host_of(world, world.server) == world.target
+def test_the_servers_of_this_world_are_as_the_tests_need_them(world: World) -> None:
+    assert {id: world.locate(id).status for id in (world.server, world.apart, world.frail, world.off)} == {
+        world.server: "ACTIVE",
+        world.apart: "ACTIVE",
+        world.frail: "ACTIVE",
+        world.off: "SHUTOFF",
+    }
+    assert world.compute.flights() == ()
 
 
 def test_a_missing_server_is_located_nowhere(world: World) -> None:
     assert world.compute.locate(ServerId("no-such-server")) is None
+
+
+def test_a_missing_host_is_unknown(world: World) -> None:
+    assert world.compute.host(HostName("no-such-host")) is None
+
+
+# Hosts that are taken out of service
+
+
+def test_a_disabled_host_says_so_and_why(world: World) -> None:
+    world.compute.disable_host(world.target, "watari: drain for new memory")
+    host = world.host(world.target)
+    assert (host.state, host.state_note) == ("disabled", "watari: drain for new memory")
+    assert world.compute.inventory().hosts[world.target] == host
+
+
+def test_disabling_again_is_harmless_and_the_newest_reason_counts(world: World) -> None:
+    for reason in ("first", "first", "second"):
+        world.compute.disable_host(world.target, reason)
+        host = world.host(world.target)
+        assert (host.state, host.state_note) == ("disabled", reason)
+
+
+def test_enabling_takes_the_reason_away_and_is_harmless_again(world: World) -> None:
+    world.compute.disable_host(world.target, "for a moment")
+    for _ in range(2):
+        world.compute.enable_host(world.target)
+        host = world.host(world.target)
+        assert (host.state, host.state_note) == ("up", "")
+
+
+def test_servers_stay_on_a_disabled_host_and_can_leave_it(world: World) -> None:
+    before = world.locate(world.server)
+    world.compute.disable_host(before.host, "drain")
+    assert world.locate(world.server) == before
+    world.compute.start_live_migration(world.server, world.target)
+    world.settle()
+    assert world.where(world.server) == world.target
+
+
+def test_nothing_comes_to_a_host_while_it_is_disabled(world: World) -> None:
+    world.compute.disable_host(world.target, "drain")
+    assert world.refused(lambda: world.compute.start_live_migration(world.server, world.target))
+    assert world.refused(lambda: world.compute.start_cold_migration(world.server, world.target))
+    world.compute.enable_host(world.target)
+    world.compute.start_live_migration(world.server, world.target)
+    world.settle()
+    assert world.where(world.server) == world.target
+
+
+def test_no_other_host_is_touched(world: World) -> None:
+    before = dict(world.compute.inventory().hosts)
+    world.compute.disable_host(world.target, "drain")
+    after = dict(world.compute.inventory().hosts)
+    assert after.pop(world.target) != before.pop(world.target)
+    assert after == before
+
+
+def test_a_host_that_is_not_there_is_refused(world: World) -> None:
+    with pytest.raises(Refused):
+        world.compute.disable_host(HostName("no-such-host"), "drain")
+    with pytest.raises(Refused):
+        world.compute.enable_host(HostName("no-such-host"))
+
+
+def test_a_dead_host_is_down_and_disabling_does_not_hide_it(world: World) -> None:
+    host = world.where(world.frail)
+    with world.dead(host):
+        assert world.host(host).state == "down"
+        world.compute.disable_host(host, "broken: wait for the vendor")
+        assert (world.host(host).state, world.host(host).state_note) == ("down", "broken: wait for the vendor")
+        world.compute.enable_host(host)
+        assert world.host(host).state == "down"
+    assert world.host(host).state == "up"
+
+
+def test_a_host_that_comes_back_is_still_disabled(world: World) -> None:
+    host = world.where(world.frail)
+    with world.dead(host):
+        world.compute.disable_host(host, "broken")
+    assert (world.host(host).state, world.host(host).state_note) == ("disabled", "broken")
+
+
+# Loads and time
 
 
 def test_loads_are_within_their_units_and_never_from_the_future(world: World) -> None:
@@ -181,7 +141,7 @@ def test_loads_are_within_their_units_and_never_from_the_future(world: World) ->
 
 def test_a_server_without_data_is_absent_not_zero(world: World) -> None:
     world.clock.sleep(60.0)
-    asked = [world.server, world.silent, ServerId("no-such-server")]
+    asked = [world.server, world.silent, world.off, ServerId("no-such-server")]
     assert set(world.meter.loads(asked)) == {world.server}
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from strategies import NOON, after_moves, contended, snapshots
 from watari.jobs.balance import plan
-from watari.jobs.balance.roles import roles_of
+from watari.jobs.placement.roles import roles_of
 from watari.model.compute import ComputeSnapshot, Flight, Host, HostName, Load, Server, ServerId, ZoneName
 from watari.plan.codec import dumps, loads
 from watari.plan.plan import Operation, Plan

@@ -16,7 +16,8 @@ from watari.drivers.sim.faults import (
     SlowLink,
     StaleMetrics,
 )
-from watari.jobs.balance.world import build_world
+from watari.jobs.drain import DrainRequest
+from watari.jobs.placement.world import build_world
 from watari.model.compute import HostName, HostState, PastMove, ServerId
 from watari.observe.compute import compute_snapshot
 from watari.plan.plan import Plan
@@ -111,17 +112,23 @@ def _moved(story: Story, words: list[str], body: tuple[str, ...]) -> str:
 
 
 def _somebody(story: Story, words: list[str], body: tuple[str, ...]) -> str:
-    """`somebody moves web-1 to h3` or `somebody deletes web-1`: behind the balancer's back."""
+    """`somebody moves web-1 to h3`, `somebody deletes web-1`, `somebody disables h3 why`: behind the worker's back."""
     verb, server, *rest = words
     if verb == "deletes":
         story.stage.delete(server)
+    elif verb == "disables":
+        story.stage.cloud.disable_host(HostName(server), " ".join(rest))
     else:
         story.stage.cloud.start_live_migration(ServerId(server), HostName(rest[-1]))
     return ""
 
 
 def _host(story: Story, words: list[str], body: tuple[str, ...]) -> str:
-    """`host h2 disabled`: up, disabled, draining or down, from now on."""
+    """`host h2 disabled`: up, disabled, draining or down, from now on; `host h2` says how it is, and why."""
+    if len(words) == 1:
+        found = story.stage.api.host(HostName(words[0]))
+        assert found is not None, f"there is no host {words[0]}"
+        return f"{found.name} is {found.state}{f': {found.state_note}' if found.state_note else ''}"
     state = next(known for known in get_args(HostState) if known == words[1])
     story.stage.cloud.set_host_state(HostName(words[0]), state)
     return ""
@@ -178,12 +185,26 @@ def _rounds(story: Story, words: list[str], body: tuple[str, ...]) -> str:
 def _plan(story: Story, words: list[str], body: tuple[str, ...]) -> str:
     """`plan`: the last round's plan; without a round before it, a plan from one reading as a snapshot file gives it.
 
-    `plan brief` shows it as the command line does.
+    `plan brief` shows it as the command line does. `plan drain h1 h2 reason=broken_DIMM then=enable` empties hosts;
+    `storage=why` lets the storage forbid it (_ for space).
     """
     stage = story.stage
+    if words[:1] == ["drain"]:
+        options, (_, *names) = _options(words)
+        text = render(_drain(story, options, [name for name in names if name != "brief"]), verbose="brief" not in words)
+        return _without_id(stage.plan, text)
     looked = stage.balancer.snapshot is not None
     plan = stage.plan if looked else stage.look_once()
     return "nobody needs help" if plan is None else _without_id(plan, render(plan, verbose="brief" not in words))
+
+
+def _drain(story: Story, options: dict[str, str], names: list[str]) -> Plan:
+    hosts = tuple(HostName(name) for name in names)
+    why = options.get("storage", "").replace("_", " ")
+    reason = options.get("reason", "").replace("_", " ")
+    return story.stage.look_to_drain(
+        DrainRequest(hosts, reason, options.get("then") == "enable", dict.fromkeys(hosts, why) if why else {})
+    )
 
 
 def _explain(story: Story, words: list[str], body: tuple[str, ...]) -> str:
@@ -193,9 +214,9 @@ def _explain(story: Story, words: list[str], body: tuple[str, ...]) -> str:
     return _without_id(plan, "\n".join(explain(plan, words[0]) or ["the plan is silent"]))
 
 
-def _without_id(plan: Plan, text: str) -> str:
+def _without_id(plan: Plan | None, text: str) -> str:
     """The id follows from the last digit of every load, which is not the same on every processor."""
-    return text.replace(f" {plan.id}", "")
+    return text.replace(f" {plan.id}", "") if plan else text
 
 
 def _apply(story: Story, words: list[str], body: tuple[str, ...]) -> str:

@@ -9,7 +9,9 @@ from watari.act.journal import Entry, Run
 from watari.app.loop import Balancer, balancer
 from watari.drivers.sim.cloud import SimCloud
 from watari.drivers.sim.faults import Faults
+from watari.jobs import drain
 from watari.jobs.balance import plan
+from watari.jobs.drain import DrainRequest
 from watari.model.compute import ServerId
 from watari.observe.compute import compute_snapshot
 from watari.plan.plan import Plan
@@ -53,6 +55,11 @@ class Stage:
     def look_once(self) -> Plan:
         """A plan from one reading, without a memory of earlier ones, as a snapshot file gives it."""
         self.plan = plan(compute_snapshot(self.api, self.cloud, self.cloud), self.policy)
+        return self.plan
+
+    def look_to_drain(self, request: DrainRequest) -> Plan:
+        """A plan that empties hosts, from one reading."""
+        self.plan = drain.plan(compute_snapshot(self.api, self.cloud, self.cloud), self.policy, request)
         return self.plan
 
     def live(self, span_s: float) -> None:

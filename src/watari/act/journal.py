@@ -96,6 +96,11 @@ class Run:
     def over(self) -> bool:
         return all(o.over or (self.stopping and not o.under_way) for o in self.operations)
 
+    @property
+    def finished(self) -> bool:
+        """Every operation is over; nothing is left to resume."""
+        return all(o.over for o in self.operations)
+
     def count(self, state: State) -> int:
         """Operations in a state."""
         return sum(1 for o in self.operations if o.state == state)

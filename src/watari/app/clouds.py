@@ -2,22 +2,25 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from watari.app.state import alone, read_json, state_dir, write_atomically
 from watari.drivers.sim.build import account_cloud, demand_for
 from watari.drivers.sim.cloud import SimCloud
 from watari.drivers.snapshot_file import read_snapshot
 from watari.errors import BadInput
-from watari.model.compute import ComputeSnapshot
+from watari.lab.paths import default_dir
+from watari.model.compute import ComputeSnapshot, Load, ServerId
 from watari.model.reasons import Finding
 from watari.observe.compute import compute_snapshot
 from watari.ports import Clock, Compute, Meter
 
+SIM = "sim[:HOSTS[/SERVERS]][@SEED]"
 SIM_NAME = re.compile(r"sim(?::(?P<hosts>\d+)(?:/(?P<servers>\d+))?)?(?:@(?P<seed>\d+))?")
 SIM_START = datetime(2026, 1, 5, 11, 55, tzinfo=UTC)  # a Monday, just before the noon peak
 SIM_WARM_UP_S = 900.0  # so that the meter's window is full, and it is 12:10
@@ -38,6 +41,13 @@ class Cloud:
     def snapshot(self) -> ComputeSnapshot:
         """One reading of the cloud."""
         return compute_snapshot(self.compute, self.meter, self.clock)
+
+
+class NoMeter:
+    """A cloud whose section in clouds.yaml names no Prometheus: nothing is known of any server's load."""
+
+    def loads(self, servers: Collection[ServerId]) -> Mapping[ServerId, Load]:
+        return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +87,41 @@ def sim_name(name: str) -> str | None:
         return None
 
 
+def is_sim(name: str) -> bool:
+    """Whether the name means a simulated cloud, however badly it is written."""
+    return name == "sim" or name.startswith(("sim:", "sim@"))
+
+
 def open_cloud(name: str, *, fresh: bool = False) -> Cloud:
-    """Open a cloud. A simulated one goes on where the last command left it, unless `fresh`."""
+    """Open a cloud: a simulated one goes on where the last command left it, unless `fresh`; else one of clouds.yaml.
+
+    Nothing is asked of a real cloud yet. Raises BadInput for a name that is neither.
+    """
+    return _open_sim(name, fresh=fresh) if is_sim(name) else _open_real(name)
+
+
+def _open_real(name: str) -> Cloud:
+    from watari.drivers.openstack import cloud_names, connect  # half a second that a simulated cloud need not wait for
+
+    files = None
+    if name not in cloud_names() and (lab := default_dir() / "clouds.yaml").exists() and name in cloud_names([lab]):
+        files = [lab]  # the lab needs no other configuration
+    try:
+        compute = connect(name, files)
+    except BadInput as e:
+        raise BadInput(f"{e}; {SIM} is the embedded, simulated cloud, and `watari lab up` makes a real one") from None
+    return Cloud(name, compute, _meter(compute.settings.prometheus, compute.clock), compute.clock, lambda: None)
+
+
+def _meter(section: Mapping[str, Any], clock: Clock) -> Meter:
+    if not section:
+        return NoMeter()
+    from watari.drivers.prometheus import PrometheusMeter, read_settings
+
+    return PrometheusMeter(read_settings(section), clock)
+
+
+def _open_sim(name: str, *, fresh: bool) -> Cloud:
     size = sim_size(name)
     spec = replace(account_cloud(size.hosts, size.servers, size.seed), name=size.name)
     start_s = (SIM_START - SIM_START.replace(hour=0, minute=0)).total_seconds()

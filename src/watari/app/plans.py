@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from watari.act.guard import Guard, foreign
 from watari.act.handlers import handlers
 from watari.act.journal import Entry, OperationRecord, Run
 from watari.act.virtual import VirtualExecutor
-from watari.app.clouds import Cloud, open_cloud, sim_name, working_on
+from watari.app.clouds import Cloud, is_sim, open_cloud, sim_name, working_on
 from watari.app.state import JournalFile, state_dir, write_atomically
 from watari.errors import BadInput, Stale, Transient
 from watari.jobs import balance
@@ -20,6 +21,7 @@ from watari.plan.checks import checked
 from watari.plan.plan import Plan
 from watari.policy.values import Policy
 
+Watch = Callable[[Run, datetime], None]  # told of a run as it goes on, and of the cloud's time
 TICK_S = 5.0
 OTHERS_S = 30.0  # between two looks at who else moves servers
 LONGEST_S = 86400.0  # a run that is not over after a day of the cloud's time never will be
@@ -30,10 +32,10 @@ class Applied:
     """How a run ended: `left` says what could not be done, `journal` where every step is written down."""
 
     run: Run
-    starved_before: int
-    starved_after: int
+    starved_before: int | None  # None: not measured
+    starved_after: int | None
     seconds: float  # of the cloud's clock
-    journal: Path
+    journal: str  # where to read it
 
     @property
     def left(self) -> list[OperationRecord]:
@@ -92,15 +94,15 @@ def apply_plan(
     plan: Plan,
     policy: Policy,
     cloud_name: str | None = None,
-    watch: Callable[[Run, Cloud], None] = lambda run, cloud: None,
+    watch: Watch = lambda run, now: None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> Applied:
-    """Carry a plan out on its cloud. Safe to repeat: what is done already is left as it is.
+    """Carry a plan out on its simulated cloud. Safe to repeat: what is done already is left as it is.
 
     `watch` is called after every tick; once `stopping` answers True, what is under way is finished and nothing started.
     Raises Stale when the plan has expired or belongs to another policy, and Busy while another process works there.
     """
-    with working_on(_cloud_of(plan, cloud_name)):
+    with working_on(cloud_of(plan, cloud_name)):
         return _apply(check_fresh(plan, policy, cloud_name), plan, policy, watch, stopping)
 
 
@@ -108,7 +110,7 @@ def _apply(
     cloud: Cloud,
     plan: Plan,
     policy: Policy,
-    watch: Callable[[Run, Cloud], None],
+    watch: Watch,
     stopping: Callable[[], bool],
 ) -> Applied:
     before = cloud.snapshot()
@@ -129,14 +131,14 @@ def _apply(
         journal.close()
     after = plan_balance(cloud.snapshot(), policy)
     seconds = (cloud.clock.now() - started).total_seconds()
-    return Applied(run, starved_before, after.forecast.starved_before, seconds, journal.path)
+    return Applied(run, starved_before, after.forecast.starved_before, seconds, str(journal.path))
 
 
 def _carry_out(
     executor: VirtualExecutor,
     run: Run,
     cloud: Cloud,
-    watch: Callable[[Run, Cloud], None],
+    watch: Watch,
     stopping: Callable[[], bool],
 ) -> None:
     waited_s, adopted = 0.0, False
@@ -153,20 +155,21 @@ def _carry_out(
             pass
         if adopted:
             executor.tick()
-        watch(run, cloud)
+        watch(run, cloud.clock.now())
         if not run.over:
             cloud.clock.sleep(TICK_S)
             waited_s += TICK_S
     cloud.clock.sleep(60.0)  # one metering window, so that what is read next is true after the moves
 
 
-def _cloud_of(plan: Plan, named: str | None) -> str:
+def cloud_of(plan: Plan, named: str | None) -> str:
+    """The name of the cloud to apply the plan to. Raises BadInput when none is known, or another one is named."""
     made_for = sim_name(plan.cloud)
     if named:
         if made_for and made_for != (sim_name(named) or named):
             raise BadInput(f"the plan was made for {made_for}, not for {named}: plan again on {named}")
         return named
-    if made_for is None:
+    if not plan.cloud or (is_sim(plan.cloud) and made_for is None):
         where = f'of "{plan.cloud}"' if plan.cloud else "from a file"
         raise BadInput(f"the plan was made on a snapshot {where}: name the cloud to apply it to with --cloud")
     return plan.cloud
@@ -174,7 +177,7 @@ def _cloud_of(plan: Plan, named: str | None) -> str:
 
 def check_fresh(plan: Plan, policy: Policy, cloud_name: str | None = None) -> Cloud:
     """The cloud that the plan is for. Raises Stale when the plan has expired or belongs to another policy."""
-    cloud = open_cloud(_cloud_of(plan, cloud_name))
+    cloud = open_cloud(cloud_of(plan, cloud_name))
     now = cloud.clock.now()
     if now > plan.expires_at:
         raise Stale(

@@ -2,22 +2,24 @@
 
 import argparse
 import sys
+from collections.abc import Callable
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from watari.cli.base import WatariCommand
 from watari.cli.exits import DONE, INTERRUPTED, PARTLY
 from watari.cli.interrupts import Interrupts
-from watari.cli.options import add_cloud, add_policy, check_cloud
+from watari.cli.options import add_cloud, add_database, add_policy, check_cloud
 from watari.errors import BadInput
 from watari.plan.render import render
 from watari.plan.text import count, format_duration, printable
 
 if TYPE_CHECKING:
     from watari.act.journal import Run
-    from watari.app.clouds import Cloud
-    from watari.app.plans import Applied
+    from watari.app.plans import Applied, Watch
     from watari.plan.plan import Plan
-    from watari.policy.values import Policy
+
+    Act = Callable[[Watch, Callable[[], bool], Callable[[str], None]], Applied]
 
 
 class Apply(WatariCommand):
@@ -43,13 +45,15 @@ class Apply(WatariCommand):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument("plan", metavar="PLAN", help="the file that `watari plan balance -o` wrote")
+        parser.add_argument("plan", metavar="PLAN", help="the file that `watari plan ... -o` wrote")
         add_cloud(parser, "apply it to this cloud (default: the one it was made for)")
         add_policy(parser)
+        add_database(parser)
         parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
+        from watari.app.applying import apply
         from watari.app.plans import check_fresh, load_plan
         from watari.policy.load import load_policy
 
@@ -57,52 +61,72 @@ class Apply(WatariCommand):
         plan = load_plan(parsed_args.plan)
         check_cloud(parsed_args)
         on_terminal = self.stdout.isatty()
-        summary = self.stdout if on_terminal else self.stderr
         if on_terminal or not self.quiet:
-            summary.write(headline(plan))
+            (self.stdout if on_terminal else self.stderr).write(headline(plan))
         check_fresh(plan, policy, parsed_args.cloud)
         if not plan.operations:
             return DONE
-        if not parsed_args.yes and not self._agreed(plan):
+        if not parsed_args.yes and not agreed(self, f"Carry out {what(plan)}?"):
             self.hint("nothing was done")
             return INTERRUPTED
-        applied, interrupted = self._carry_out(plan, policy, parsed_args.cloud, on_terminal)
-        if on_terminal or not self.quiet:
-            summary.write(result(applied))
-        if interrupted and applied.left:
-            self.hint(f"interrupted; go on with: watari apply {parsed_args.plan}")
-            return INTERRUPTED
-        return PARTLY if applied.left else DONE
+        place = parsed_args.policy, parsed_args.cloud, parsed_args.database
+        return carried_out(
+            self, lambda watch, stopping, say: apply(plan, *place, watch, stopping, say), parsed_args.plan
+        )
 
-    def _agreed(self, plan: "Plan") -> bool:
-        if not sys.stdin or not sys.stdin.isatty():
-            raise BadInput(
-                f"nothing was done: this would carry out {count(len(plan.operations), 'move')}; add --yes to go ahead"
-            )
-        self.stderr.write(f"Carry out {count(len(plan.operations), 'move')}? [y/N] ")
-        self.stderr.flush()
-        return sys.stdin.readline().strip().lower() in ("y", "yes")
 
-    def _carry_out(
-        self, plan: "Plan", policy: "Policy", cloud: str | None, on_terminal: bool
-    ) -> tuple["Applied", bool]:
-        from watari.app.plans import apply_plan
-        from watari.cli.apply_view import Bars, JsonLines
+def agreed(command: WatariCommand, question: str) -> bool:
+    """Ask. Raises BadInput where nobody can answer."""
+    if not sys.stdin or not sys.stdin.isatty():
+        doing = question.removeprefix("Carry out ").removesuffix("?")
+        raise BadInput(f"nothing was done: this would carry out {doing}; add --yes to go ahead")
+    command.stderr.write(f"{question} [y/N] ")
+    command.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
-        view = Bars(self.stdout) if on_terminal and not self.quiet else JsonLines(self.stdout, silent=on_terminal)
-        with view, Interrupts() as interrupts:
 
-            def watch(run: "Run", at: "Cloud") -> None:
-                view.show(run, at.clock.now())
-                interrupts.check()
+def what(plan: "Plan") -> str:
+    """`12 moves`, or `14 operations` where not all of them move something."""
+    moves = sum(op.move is not None for op in plan.operations)
+    return count(moves, "move") if moves == len(plan.operations) else count(len(plan.operations), "operation")
 
-            try:
-                applied = apply_plan(plan, policy, cloud, watch, lambda: interrupts.stopping)
-            except KeyboardInterrupt:
-                self.hint("ended at once: what the cloud was asked for goes on there")
-                raise
-            view.end(applied)
-        return applied, interrupts.stopping
+
+def carried_out(command: WatariCommand, act: "Act", again: str) -> int:
+    """Show a run while `act` carries it out, and how it ended; returns the exit code.
+
+    `again` is what goes on with it later: a run's id, or a plan's file.
+    """
+    from watari.cli.apply_view import Bars, JsonLines
+
+    on_terminal = command.stdout.isatty()
+    bars = on_terminal and not command.quiet
+    view = Bars(command.stdout) if bars else JsonLines(command.stdout, silent=on_terminal)
+    with view, Interrupts() as interrupts:
+
+        def watch(run: "Run", now: datetime) -> None:
+            view.show(run, now)
+            if interrupts.count > 1:
+                command.hint("ended at once: what the cloud was asked for goes on there")
+            if not is_virtual(run):
+                interrupts.leave()
+            interrupts.check()
+
+        applied = act(watch, lambda: interrupts.stopping, command.hint)
+        view.end(applied)
+    if on_terminal or not command.quiet:
+        (command.stdout if on_terminal else command.stderr).write(result(applied))
+    if interrupts.stopping and applied.left:
+        goes_on = f"watari runs resume {again}" if again.startswith("r-") else f"watari apply {again}"
+        command.hint(f"interrupted; go on with: {goes_on}")
+        return INTERRUPTED
+    return PARTLY if applied.left else DONE
+
+
+def is_virtual(run: "Run") -> bool:
+    """Carried out in this thread, on a simulated cloud: there is nothing to leave behind."""
+    from watari.app.clouds import is_sim
+
+    return is_sim(run.plan.cloud)
 
 
 def headline(plan: "Plan") -> str:
@@ -122,6 +146,7 @@ def result(applied: "Applied") -> str:
         counts.append(f"{waiting} not started")
     lines = [f"{', '.join(counts)} in {format_duration(applied.seconds)} of the cloud's time"]
     lines += [f"  {record.state} {label(record)}: {record.note}" for record in applied.left if record.over]
-    lines.append(f"  starved {applied.starved_before} -> {applied.starved_after}")
+    if applied.starved_after is not None:
+        lines.append(f"  starved {applied.starved_before} -> {applied.starved_after}")
     lines.append(f"  journal {applied.journal}")
     return "".join(f"{printable(line)}\n" for line in lines)

@@ -12,9 +12,20 @@ NAMESPACE: Final = "watari.cli"
 COMMANDS: Final[dict[str, str]] = {
     "apply": "watari.cli.apply:Apply",
     "demo": "watari.cli.demo:DemoDay",
+    "lab down": "watari.cli.lab:LabDown",
+    "lab reset": "watari.cli.lab:LabReset",
+    "lab status": "watari.cli.lab:LabStatus",
+    "lab up": "watari.cli.lab:LabUp",
     "plan balance": "watari.cli.plan_balance:PlanBalance",
+    "plan drain": "watari.cli.plan_drain:PlanDrain",
     "replay": "watari.cli.replay:Replay",
+    "runs cancel": "watari.cli.runs:RunsCancel",
+    "runs list": "watari.cli.runs:RunsList",
+    "runs resume": "watari.cli.runs:RunsResume",
+    "runs show": "watari.cli.runs:RunsShow",
+    "runs undo": "watari.cli.runs:RunsUndo",
     "snapshot": "watari.cli.snapshot:Snapshot",
+    "worker": "watari.cli.worker:Worker",
 }
 
 

@@ -1,9 +1,20 @@
 """Ctrl-C in two steps: the first asks to finish, the second ends at once."""
 
+import os
 import signal
+import sys
 import threading
 from types import FrameType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
+
+from watari.cli.exits import INTERRUPTED
+
+
+def leave_at_once() -> NoReturn:
+    """End without waiting for threads; what is written down is on disk already, and the run can be resumed."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(INTERRUPTED)
 
 
 class Interrupts:
@@ -35,6 +46,11 @@ class Interrupts:
         """Raises KeyboardInterrupt after the second Ctrl-C."""
         if self.count > 1:
             raise KeyboardInterrupt
+
+    def leave(self) -> None:
+        """After the second Ctrl-C, where threads of moves under way would keep the process: end at once."""
+        if self.count > 1:
+            leave_at_once()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self.count += 1

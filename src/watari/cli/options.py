@@ -10,11 +10,13 @@ SIM = "sim[:HOSTS[/SERVERS]][@SEED]"
 
 def add_cloud(parser: argparse.ArgumentParser, why: str) -> None:
     """--cloud, --fresh and --os-cloud."""
-    parser.add_argument("--cloud", metavar="CLOUD", help=f"{why}; {SIM} is the embedded, simulated one")
+    parser.add_argument(
+        "--cloud", metavar="CLOUD", help=f"{why}: a name of clouds.yaml, or {SIM}, the embedded, simulated one"
+    )
     parser.add_argument(
         "--fresh", action="store_true", help="begin with a simulated cloud anew instead of where the last command left"
     )
-    parser.add_argument("--os-cloud", metavar="NAME", help="a cloud of clouds.yaml (comes with a later release)")
+    parser.add_argument("--os-cloud", metavar="NAME", help="the same, as other OpenStack clients call it")
 
 
 def add_policy(parser: argparse.ArgumentParser) -> None:
@@ -24,14 +26,24 @@ def add_policy(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_database(parser: argparse.ArgumentParser) -> None:
+    """--database."""
+    parser.add_argument(
+        "--database",
+        metavar="FILE|URL",
+        help="where runs are kept: a SQLite file or postgresql://... (default: $WATARI_DATABASE, else runs.db in the "
+        "state directory)",
+    )
+
+
 def check_cloud(parsed_args: argparse.Namespace) -> None:
-    """Refuse what does not exist yet or fits nothing; forget a simulated cloud if asked to. Raises BadInput."""
+    """Settle which cloud is meant; forget a simulated one if asked to. Raises BadInput for what fits nothing."""
     if parsed_args.os_cloud is not None:
-        raise BadInput(
-            f"--os-cloud {parsed_args.os_cloud}: real clouds come with a later release; use --cloud sim or --snapshot"
-        )
+        if parsed_args.cloud is not None:
+            raise BadInput("--cloud and --os-cloud exclude each other: name one")
+        parsed_args.cloud = parsed_args.os_cloud
     if parsed_args.fresh:
-        if not parsed_args.cloud:
+        if not parsed_args.cloud or not parsed_args.cloud.startswith("sim"):
             raise BadInput("--fresh begins with a simulated cloud anew: name it with --cloud sim")
         from watari.app.clouds import forget_sim
 

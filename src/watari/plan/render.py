@@ -5,12 +5,15 @@ from collections.abc import Iterable
 
 from watari.model.reasons import Candidate, Finding, Reason, Refusal
 from watari.plan.plan import Forecast, Operation, OperationId, Plan
+from watari.plan.steps import VERBS, ColdMigrate, DisableHost, EnableHost
 from watari.plan.text import count, format_duration, gib, listed, percent, printable
 
+MOVING = "moving"  # the code of a refusal of a server that is under way already
 RELIEVED = "relieved"  # the code of a refusal that is none: the server gets better by another one's move
 BLINDING = ("blind", "empty-cloud")  # findings after which "no server is starved" would be a guess
-WAITING = ("hold", "moving", "easing")  # refusals that end by themselves
-COLUMNS = ("#", "server", "from", "to", "GiB", "seconds", "wave", "steal", "why")
+BARRING = ("host-down", "storage")  # findings for which a host is not drained at all
+WAITING = ("hold", MOVING, "easing")  # refusals that end by themselves
+COLUMNS = ("#", "server", "from", "to", "GiB", "seconds", "wave", "steal", "why", "action")
 _SHOWN = 20
 _NAMES = 5
 
@@ -22,12 +25,12 @@ def render(plan: Plan, *, verbose: bool = False) -> str:
     """
     lines = [_headline(plan)]
     lines += [f"  {line}" for line in _forecast(plan.forecast)]
-    wave = 0
+    wave, in_service = 0, frozenset(op.id for op in plan.operations if op.move is None)
     for operation in sorted(plan.operations, key=lambda o: o.wave):
         if operation.wave != wave:
             wave = operation.wave
             lines.append(f"  wave {wave}")
-        lines += [f"    {line}" for line in render_operation(operation)]
+        lines += [f"    {line}" for line in render_operation(operation, in_service)]
     lines += [f"  {line}" for line in _stays(plan, verbose)]
     refused = [refusal for refusal in plan.refusals if refusal.code != RELIEVED]
     lines += [f"  {line}" for line in _refused(refused, verbose)]
@@ -35,23 +38,32 @@ def render(plan: Plan, *, verbose: bool = False) -> str:
     return "\n".join(printable(line) for line in lines) + "\n"
 
 
-def render_operation(op: Operation) -> list[str]:
-    """One operation: what it does, why, why there, who lost, what it waits for; all but the first line indented."""
-    lines = [f"{op.id} {_action(op)} ({', '.join(_costs(op))})"]
+def render_operation(op: Operation, untold: frozenset[OperationId] = frozenset()) -> list[str]:
+    """One operation: what it does, why, why there, who lost, what it waits for; all but the first line indented.
+
+    That it waits for `untold` operations is left out where nothing else is to be said: it stands below them.
+    """
+    costs = f" ({', '.join(_costs(op))})" if op.move else ""
+    lines = [f"{op.id} {_action(op)}{costs}"]
     if len(op.steps) > 1:
         lines += [f"    step {n} {step}" for n, step in enumerate(op.steps, 1)]
-    lines += [f"    {line}" for line in _why(op)]
+    lines += [f"    {line}" for line in _why(op, untold)]
     return [printable(line) for line in lines]
 
 
 def render_table(plan: Plan) -> tuple[tuple[str, ...], list[tuple[str | int | float, ...]]]:
-    """Columns and one row per operation; memory and disk together in GiB, the expected time in seconds."""
+    """Columns and one row per operation; memory and disk together in GiB, the expected time in seconds.
+
+    A host that is disabled or enabled stands in the column `from`.
+    """
     rows: list[tuple[str | int | float, ...]] = []
     for op in plan.operations:
-        source, target = (op.steps[0].source, op.steps[0].target) if op.steps else ("", "")
-        steal = f"{_steal(op.steal_before)} -> {_steal(op.steal_after)}"
-        why = ", ".join(_reason(reason) for reason in op.reasons)
-        texts = [printable(text) for text in (op.id, op.name, source, target, steal, why)]
+        server, source, steal = (op.name, op.source, f"{_steal(op.steal_before)} -> {_steal(op.steal_after)}")
+        if not op.move:
+            server, source, steal = "", op.name, ""
+        why = ", ".join(_reason(reason) for reason in op.reasons) or _host_reason(op)
+        verb = VERBS[type(op.steps[0])] if op.steps else ""
+        texts = [printable(text) for text in (op.id, server, source, op.target, steal, why, verb)]
         rows.append((*texts[:4], round(op.cost.mib / 1024, 1), round(op.cost.seconds), op.wave, *texts[4:]))
     return COLUMNS, rows
 
@@ -85,14 +97,40 @@ def _headline(plan: Plan) -> str:
     name = f"plan {plan.job} {plan.id}" + (f" on {plan.cloud}" if plan.cloud else "")
     if not plan.operations:
         return f"{name}: {_nothing(plan)}"
+    if drained := [step.host for op in plan.operations for step in op.steps if isinstance(step, DisableHost)]:
+        return f"{name}: {_emptied(plan, tuple(drained))}"
     memory = sum(op.cost.memory_mib for op in plan.operations)
     disk = sum(op.cost.disk_mib for op in plan.operations)
     amounts = f"{gib(memory)} memory, {gib(disk)} disk, about {format_duration(expected_seconds(plan))}"
     return f"{name}: {count(len(plan.operations), 'move')} in {count(plan.waves, 'wave')}, {amounts}"
 
 
+def _emptied(plan: Plan, hosts: tuple[str, ...]) -> str:
+    """`h07 would be empty: 12 moves (10 live, 2 cold) in 3 waves, 96 GiB memory, about 4 min`."""
+    moves = [op for op in plan.operations if op.move]
+    stays = sum(refusal.code != MOVING for refusal in plan.refusals)
+    servers = len(moves) + len(plan.refusals)
+    who = listed(hosts, _NAMES)
+    if not servers:
+        return f"{who} {'is' if len(hosts) == 1 else 'are'} empty and would take no more servers"
+    some = f"all {servers:,} servers" if servers > 1 else "its only server"
+    kept = f"keep {stays:,} of {count(servers, 'server')}" if stays < servers else f"keep {some}"
+    verdict = f"{who} would {kept if stays else 'be empty'}"
+    if not moves:
+        return f"{verdict}: no moves"
+    cold = sum(isinstance(op.move, ColdMigrate) for op in moves)
+    kinds = f" ({len(moves) - cold} live, {cold} cold)" if cold else ""
+    waves = count(len({op.wave for op in moves}), "wave")
+    disk = sum(op.cost.disk_mib for op in moves)
+    amounts = [f"{gib(sum(op.cost.memory_mib for op in moves))} memory", *([f"{gib(disk)} disk"] if disk else [])]
+    amounts.append(f"about {format_duration(expected_seconds(plan))}")
+    return f"{verdict}: {count(len(moves), 'move')}{kinds} in {waves}, {', '.join(amounts)}"
+
+
 def _nothing(plan: Plan) -> str:
     """An empty plan says why it is empty."""
+    if barred := next((finding for finding in plan.findings if finding.code in BARRING), None):
+        return f"nothing was planned: {barred.subject} {barred.text}"
     if blinding := next((finding for finding in plan.findings if finding.code in BLINDING), None):
         return f"nothing was planned: {blinding.text}"
     refused = sum(refusal.code != RELIEVED for refusal in plan.refusals)
@@ -128,8 +166,18 @@ def _action(op: Operation) -> str:
     """`live-migrate web-0107 az1-h07 -> az1-h22`: with the name, as the id in the step says nothing to people."""
     if not op.steps:
         return f"{op.name}: no steps"
-    step = op.steps[0]
-    return f"live-migrate {op.name} {step.source} -> {step.target}"
+    match op.steps[0]:
+        case DisableHost(host, reason):
+            return f"disable {host}: {reason}"
+        case EnableHost(host):
+            return f"enable {host}"
+        case step:
+            return f"{VERBS[type(step)]} {op.name} {step.source} -> {step.target}"
+
+
+def _host_reason(op: Operation) -> str:
+    """Why a host is disabled: the reason that the cloud will show."""
+    return op.steps[0].reason if op.steps and isinstance(op.steps[0], DisableHost) else ""
 
 
 def _costs(op: Operation) -> list[str]:
@@ -137,13 +185,16 @@ def _costs(op: Operation) -> list[str]:
     costs = [size + gib(op.cost.memory_mib)]
     if op.cost.disk_mib:
         costs[0] = f"{size}{gib(op.cost.memory_mib)} + {gib(op.cost.disk_mib)} disk"
+    if isinstance(op.move, ColdMigrate):  # copies no memory
+        costs[0] = f"{size}{f'{gib(op.cost.disk_mib)} disk' if op.cost.disk_mib else 'nothing to copy'}"
     costs.append(f"about {format_duration(op.cost.seconds)}")
     if op.cost.downtime_s >= 1:
-        costs.append(f"pause {format_duration(op.cost.downtime_s)}")
+        word = "down about" if isinstance(op.move, ColdMigrate) else "pause"
+        costs.append(f"{word} {format_duration(op.cost.downtime_s)}")
     return [*costs, "destructive"] if op.destructive else costs
 
 
-def _why(op: Operation, *, winner: bool = False) -> list[str]:
+def _why(op: Operation, untold: frozenset[OperationId] = frozenset(), *, winner: bool = False) -> list[str]:
     """Why it moves and why there. `winner` adds what the chosen host won by, which the numbers mostly show."""
     lines = []
     because = ", ".join(_reason(reason) for reason in op.reasons)
@@ -154,8 +205,9 @@ def _why(op: Operation, *, winner: bool = False) -> list[str]:
         won = f"; {op.candidates[0].why}" if winner and op.candidates[0].why else ""
         lines.append(_chosen(op.candidates[0], op.role) + won)
         lines += [_lost(candidate) for candidate in op.candidates[1:]]
-    if op.waits_for or op.waits_why:
-        lines.append(_waits(op))
+    waits_for = tuple(id for id in op.waits_for if id not in untold)
+    if waits_for or op.waits_why:
+        lines.append(_waits(waits_for, op.waits_why))
     return lines
 
 
@@ -188,11 +240,11 @@ def _ruled_out(candidate: Candidate) -> str:
     return f"ruled out {candidate.host}: {candidate.why}"
 
 
-def _waits(op: Operation) -> str:
-    if not op.waits_for:
-        return f"waits: {op.waits_why}"
-    why = f": {op.waits_why}" if op.waits_why else ""
-    return f"waits for {_operations(op.waits_for)}{why}"
+def _waits(ids: tuple[OperationId, ...], why: str) -> str:
+    if not ids:
+        return f"waits: {why}"
+    shown = _operations(ids) if len(ids) <= _NAMES else f"{count(len(ids), 'operation')}, {ids[0]} to {ids[-1]}"
+    return f"waits for {shown}{f': {why}' if why else ''}"
 
 
 def _operations(ids: tuple[OperationId, ...]) -> str:
@@ -254,6 +306,9 @@ def _by_code(codes: list[str], what: str) -> str:
 
 
 def _explain_move(plan: Plan, op: Operation) -> Iterable[str]:
+    if not op.move:
+        yield f"{op.name}: operation {op.id} of plan {plan.id}, wave {op.wave} of {plan.waves}: {_action(op)}"
+        return
     name = op.name if op.name == op.subject else f"{op.name} ({op.subject})"
     yield f"{name} is moved by operation {op.id} of plan {plan.id}, wave {op.wave} of {plan.waves}: {_action(op)}"
     yield f"    costs {', '.join(_costs(op))}; steal {_steal(op.steal_before)} -> {_steal(op.steal_after)}"

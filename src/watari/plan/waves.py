@@ -15,37 +15,38 @@ class Slot:
 
 @dataclass(slots=True)
 class Waves:
-    """Fills waves in order; `taken[key][w]` counts places in wave w (from 1), wave 1 includes what is under way."""
+    """Fills waves in order from wave `start`, which includes what is under way; `taken[key][w]` counts places in w."""
 
     taken: dict[str, dict[int, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
     first_open: dict[str, int] = field(default_factory=dict)
+    start: int = 1
 
     def place(self, slots: Sequence[Slot]) -> tuple[int, str]:
-        """The first wave with room in every budget, and what the operation waits for ("" in wave 1)."""
-        wave = max((self.first_open.get(s.key, 1) for s in slots), default=1)
-        blocked = next((s for s in slots if self.first_open.get(s.key, 1) == wave), None)
+        """The first wave with room in every budget, and what the operation waits for ("" in the first wave)."""
+        wave = max((self.first_open.get(s.key, self.start) for s in slots), default=self.start)
+        blocked = next((s for s in slots if self.first_open.get(s.key, self.start) == wave), None)
         while full := next((s for s in slots if self.taken[s.key][wave] >= s.limit), None):
             blocked, wave = full, wave + 1
         for slot in slots:
             self.taken[slot.key][wave] += 1
             self._advance(slot)
-        if wave == 1 or blocked is None:
+        if wave == self.start or blocked is None:
             return wave, ""
         return wave, f"{blocked.key}: {blocked.limit} of {blocked.limit} at once in wave {wave - 1}"
 
     def _advance(self, slot: Slot) -> None:
-        w = self.first_open.get(slot.key, 1)
+        w = self.first_open.get(slot.key, self.start)
         while self.taken[slot.key][w] >= slot.limit:
             w += 1
         self.first_open[slot.key] = w
 
 
-def waves_from(under_way: Iterable[Sequence[Slot]]) -> Waves:
+def waves_from(under_way: Iterable[Sequence[Slot]], start: int = 1) -> Waves:
     """Waves whose first one already holds what is under way (even if that is over a budget)."""
-    waves = Waves()
+    waves = Waves(start=start)
     for slots in under_way:
         for slot in slots:
-            waves.taken[slot.key][1] += 1
+            waves.taken[slot.key][start] += 1
             waves._advance(slot)
     return waves
 

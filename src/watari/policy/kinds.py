@@ -18,6 +18,7 @@ _UTC_NAMES = ("UTC", "Etc/UTC")
 _FLAGS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 _DECIMAL = r"[0-9]+(\.[0-9]+)?"
 _TIME_PATTERN = rf"^({_DECIMAL} *(s|sec|seconds?|mins?|minutes?|h|hours?|d|days?) *)+$"
+_SIZE_PATTERN = rf"^{_DECIMAL} *([kKMGTP]|[KMGTP]i)B$"
 _RATE_PATTERN = rf"^{_DECIMAL} *(([kKMGT]|[KMGT]i)?(B|bit)/s|[kKMGT]?bps)$"
 
 
@@ -112,6 +113,12 @@ def slot() -> Kind:
 def rate() -> Kind:
     parse = _bounded(units.rate_mib_s, units.show_rate, above=0.0)
     return scalar("rate", "400 MiB/s", parse, units.show_rate, {"type": "string", "pattern": _RATE_PATTERN})
+
+
+def size() -> Kind:
+    """An amount of disk, read as GiB."""
+    parse = _bounded(units.size_gib, units.show_size, above=0.0)
+    return scalar("size", "500 GiB", parse, units.show_size, {"type": "string", "pattern": _SIZE_PATTERN})
 
 
 def text(example: str) -> Kind:

@@ -16,6 +16,7 @@ from watari.policy.values import (
     Calm,
     Destination,
     Detect,
+    Drain,
     Exclude,
     LookAhead,
     Policy,
@@ -126,6 +127,9 @@ SECTIONS: Mapping[str, tuple[type, Mapping[str, Key]]] = {
             "failed_cool_down": Key(
                 kinds.seconds(), "failed_cool_down_s", "After a failed move it stays put for so long."
             ),
+            "no_help_cool_down": Key(
+                kinds.seconds(), "no_help_cool_down_s", "After a move that did not help it stays put for so long."
+            ),
         },
     ),
     "budgets": (
@@ -147,6 +151,12 @@ SECTIONS: Mapping[str, tuple[type, Mapping[str, Key]]] = {
                 windows.peak_windows(),
                 "peaks",
                 "Windows in which the budgets shrink to `moves` and `bandwidth` (B6).",
+            ),
+            "stalled_after": Key(
+                kinds.seconds(above=0.0), "stalled_after_s", "A move without progress for so long is stopped."
+            ),
+            "deadline": Key(
+                kinds.seconds(above=0.0), "deadline_s", "A move that takes longer is stopped, whatever its progress."
             ),
         },
     ),
@@ -173,6 +183,42 @@ SECTIONS: Mapping[str, tuple[type, Mapping[str, Key]]] = {
                 kinds.share(above=0.0, most=4.0),
                 "over",
                 "Act when forecast demand is over this share of the threads.",
+            ),
+        },
+    ),
+    "drain": (
+        Drain,
+        {
+            "stopped": Key(
+                kinds.choice("cold", "leave"), "stopped", "Servers that are off: moved cold, or left where they are."
+            ),
+            "pinned": Key(
+                kinds.choice("cold", "leave"),
+                "pinned",
+                "Servers that run and cannot move live: left, or moved cold, which stops them for a while.",
+            ),
+            "wish_metadata_key": Key(
+                kinds.or_none(kinds.text("watari:drain"), ""),
+                "wish_metadata_key",
+                "A server's metadata under this key says how it leaves: live, cold or leave.",
+            ),
+            "largest_local_disk": Key(
+                kinds.or_none(kinds.size()),
+                "largest_local_disk_gib",
+                "Servers with a larger local disk stay; none: all are copied.",
+            ),
+            "crowd_roles": Key(
+                kinds.flag(),
+                "crowd_roles",
+                "Where no other host takes a server, one with as many of its role as the source may.",
+            ),
+            "allow_steal": Key(
+                kinds.flag(), "allow_steal", "Where no other host takes a server, one that is short of CPU may."
+            ),
+            "storage_check": Key(
+                kinds.texts('/usr/local/bin/may-stop, "{host}"'),
+                "storage_check",
+                "A command that is asked first: exit code 0 means that the disks of {host} may go away.",
             ),
         },
     ),
@@ -212,7 +258,7 @@ def policy_json_schema() -> dict[str, Any]:
         properties[section] = {"type": ["object", "null"], "additionalProperties": False, "properties": inner}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Watari balance policy",
+        "title": "Watari policy",
         "type": "object",
         "additionalProperties": False,
         "properties": properties,

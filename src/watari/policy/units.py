@@ -1,4 +1,4 @@
-"""Read and write the units that people use in a policy: shares, times, rates, clock times, daily spans.
+"""Read and write the units that people use in a policy: shares, times, rates, sizes, clock times, daily spans.
 
 Readers take text and raise ValueError with one sentence that says what is wrong and what would be right. Numbers are
 read exactly (as fractions) and rounded once, so that `7.1 %` and `0.071` are the same float.
@@ -10,6 +10,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 MIB = 2**20
+GIB = 2**30
 
 _NUMBER = r"[0-9]{1,15}(?:\.[0-9]{1,15})?"
 _SECONDS: Mapping[str, int] = {"d": 86400, "h": 3600, "min": 60, "s": 1}
@@ -26,6 +27,10 @@ _BYTES_PER_S: Mapping[str, Fraction] = {
     **{f"{prefix}bit/s": Fraction(size, 8) for prefix, size in _PREFIXES.items()},
     **{f"{prefix}bps": Fraction(size, 8) for prefix, size in _PREFIXES.items() if "i" not in prefix},
 }
+_SIZES: Mapping[str, int] = {
+    f"{prefix}B": size for prefix, size in {**_PREFIXES, "P": 10**15, "Pi": 2**50}.items() if prefix
+}
+_SIZES_SHOWN = ("GiB", "TiB", "MiB", "GB", "TB", "MB")  # the first wins when several are as short
 _RATES_SHOWN = ("MiB/s", "GiB/s", "MB/s", "GB/s", "Mbit/s", "Gbit/s")  # the first wins when several are as short
 _SPAN = re.compile(r"\s*([0-9:]+)\s*[-–]\s*([0-9:]+)\s*")
 _CLOCK = re.compile(r"([0-9]{1,2}):([0-9]{2})")
@@ -77,6 +82,23 @@ def rate_mib_s(text: str) -> float:
     return float(Fraction(amount) * _BYTES_PER_S[unit] / MIB)
 
 
+def size_gib(text: str) -> float:
+    """A size in GiB: `500 GiB`, `1 TB`. B is a byte; G is 1000³, Gi is 1024³."""
+    if re.fullmatch(_NUMBER, text):
+        raise ValueError(f'"{text}" has no unit; write {text} GiB or {text} GB')
+    match = re.fullmatch(rf"({_NUMBER})\s*(\S+)", text)
+    if match is None:
+        _refuse_odd_numbers(text, "500 GiB")
+        raise ValueError(f'"{text}" is not a size; write it such as 500 GiB or 1 TB')
+    amount, unit = match.groups()
+    if unit in _SIZES:
+        return float(Fraction(amount) * _SIZES[unit] / GIB)
+    near = {known.lower(): known for known in _SIZES} | {known[0].lower(): f"{known[0]}iB" for known in _SIZES}
+    if unit.lower() in near:
+        raise ValueError(f'"{text}" is not a size; did you mean {amount} {near[unit.lower()]}?')
+    raise ValueError(f'"{text}" is not a size; write it such as 500 GiB or 1 TB')
+
+
 def minute_of_day(text: str) -> int:
     """A time of day in minutes after midnight: `7:30` is 450; `24:00`, the midnight that ends a day, is 1440."""
     match = _CLOCK.fullmatch(text)
@@ -116,8 +138,16 @@ def show_seconds(value: float) -> str:
 
 def show_rate(mib_s: float) -> str:
     """In the unit that makes the shortest number, to 12 digits: `800 MiB/s`, `3 Gbit/s`."""
-    exact = Fraction(mib_s) * MIB
-    texts = [f"{_plain(Decimal(f'{float(exact / _BYTES_PER_S[unit]):.12g}'))} {unit}" for unit in _RATES_SHOWN]
+    return _shortest(Fraction(mib_s) * MIB, {unit: _BYTES_PER_S[unit] for unit in _RATES_SHOWN})
+
+
+def show_size(gib: float) -> str:
+    """In the unit that makes the shortest number, to 12 digits: `500 GiB`, `1 TB`."""
+    return _shortest(Fraction(gib) * GIB, {unit: Fraction(_SIZES[unit]) for unit in _SIZES_SHOWN})
+
+
+def _shortest(exact: Fraction, units: Mapping[str, Fraction]) -> str:
+    texts = [f"{_plain(Decimal(f'{float(exact / size):.12g}'))} {unit}" for unit, size in units.items()]
     return min(texts, key=lambda text: (text.startswith("0."), len(text.split()[0])))
 
 

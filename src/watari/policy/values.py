@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Rule = Literal["projected", "published"]
+WayOut = Literal["leave", "cold"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,7 @@ class Calm:
     cycle_moves: int = 4  # after so many moves in cycle_window_s it is left alone and a finding says so
     cycle_window_s: float = 86400.0
     failed_cool_down_s: float = 900.0  # after a failed move
+    no_help_cool_down_s: float = 21600.0  # after a move that was measured not to have helped
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,19 @@ class LookAhead:
 
 
 @dataclass(frozen=True, slots=True)
+class Drain:
+    """How a host is emptied: what becomes of servers that cannot move live, and which rules give way."""
+
+    stopped: WayOut = "cold"  # servers that are off: no downtime in moving them cold
+    pinned: WayOut = "leave"  # servers that run and cannot move live: cold means downtime
+    wish_metadata_key: str = "watari:drain"  # a server's own wish: live, cold or leave
+    largest_local_disk_gib: float | None = None  # a larger local disk stays; None: no limit
+    crowd_roles: bool = True  # onto hosts with as many of the role as the source, when no other takes it
+    allow_steal: bool = False  # onto hosts that are short of CPU, when no other takes it
+    storage_check: tuple[str, ...] = ()  # a command that says whether a host's disks may go away; empty: no check
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """Everything that planning and acting obey."""
 
@@ -150,6 +165,7 @@ class Policy:
     budgets: Budgets = field(default_factory=Budgets)
     weights: Weights = field(default_factory=Weights)
     look_ahead: LookAhead = field(default_factory=LookAhead)
+    drain: Drain = field(default_factory=Drain)
     digest: str = ""
 
     def local(self, at: datetime) -> time:

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from unit.balance.small_clouds import H1, H2, NOON, host, load, server, snapshot
-from watari.jobs.balance.detect import diagnose
-from watari.jobs.balance.ledger import Ledger, open_ledger
-from watari.jobs.balance.world import build_world
+from watari.jobs.placement.detect import diagnose
+from watari.jobs.placement.ledger import Ledger, open_ledger
+from watari.jobs.placement.world import build_world
 from watari.model.compute import Flight, HostName, ServerId
 from watari.policy.values import Policy
 

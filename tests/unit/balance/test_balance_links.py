@@ -6,7 +6,7 @@ import pytest
 
 from unit.balance.small_clouds import H1, host, load, server, snapshot
 from watari.jobs.balance import plan
-from watari.jobs.balance.compose import at_once_per_link
+from watari.jobs.placement.moves import at_once_per_link
 from watari.model.compute import Flight, HostName
 from watari.plan.plan import Plan
 from watari.policy.values import Budgets, Policy

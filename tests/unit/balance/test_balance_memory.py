@@ -9,7 +9,7 @@ import pytest
 
 from unit.balance.small_clouds import H1, NOON, load, minutes, server, snapshot
 from watari.jobs.balance import Memory, needs_help, plan, remember
-from watari.jobs.balance.memory import forecast_cores
+from watari.jobs.placement.memory import forecast_cores
 from watari.model.compute import ComputeSnapshot, Load
 from watari.policy.values import Detect, LookAhead, Policy
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from unit.balance.small_clouds import server, snapshot
-from watari.jobs.balance.roles import roles_of
+from watari.jobs.placement.roles import roles_of
 from watari.model.compute import GroupId, GroupPolicy, Server, ServerGroup
 from watari.policy.values import Roles
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from unit.balance.small_clouds import H1, H2, NOON, load, minutes, server, snapshot
-from watari.jobs.balance.standing import Ban, standing
-from watari.jobs.balance.world import build_world
+from watari.jobs.placement.standing import Ban, standing
+from watari.jobs.placement.world import build_world
 from watari.model.compute import PastMove, Server
 from watari.policy.values import Calm, Exclude, Policy
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from unit.balance.small_clouds import H1, H2, NOON, load, minutes, server, snapshot
 from watari.jobs.balance import Memory, plan, remember
-from watari.jobs.balance.world import THROTTLED_ROUNDS, build_world
+from watari.jobs.placement.world import THROTTLED_ROUNDS, build_world
 from watari.model.compute import ComputeSnapshot, Load, PastMove, ServerId
 from watari.policy.values import Policy
 

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unit.balance.small_clouds import H1, host, load, server, snapshot
-from watari.jobs.balance.detect import diagnose
-from watari.jobs.balance.ledger import Ledger, open_ledger, relieved
 from watari.jobs.balance.victims import choose
-from watari.jobs.balance.world import Ints, build_world
+from watari.jobs.placement.detect import diagnose
+from watari.jobs.placement.ledger import Ledger, open_ledger, relieved
+from watari.jobs.placement.world import Ints, build_world
 from watari.policy.values import Policy
 
 Sizes = list[tuple[float, int]]  # cores asked for, GiB of memory: one per server

@@ -67,7 +67,7 @@ def test_an_empty_plan_as_json_is_an_empty_list(run: Run, tmp_path: Path) -> Non
         (["-c", "to"], "-c chooses columns of a table; add -f table, json, yaml or csv"),
         (
             ["-f", "json", "-c", "target"],
-            "there is no column target; the columns are #, server, from, to, GiB, seconds, wave, steal, why",
+            "there is no column target; the columns are #, server, from, to, GiB, seconds, wave, steal, why, action",
         ),
         (["--explain", "web-1", "-f", "json"], "--explain answers in sentences; leave -f away"),
         (["--explain", "wbe-1"], 'no server "wbe-1" in this snapshot; did you mean web-1 or db-1?'),

@@ -150,7 +150,8 @@ def test_an_operation_of_several_steps_lists_them() -> None:
 
 def test_the_table() -> None:
     columns, rows = render_table(PLAN)
-    assert columns == ("#", "server", "from", "to", "GiB", "seconds", "wave", "steal", "why")
+    assert columns == ("#", "server", "from", "to", "GiB", "seconds", "wave", "steal", "why", "action")
+    assert rows[0][9] == "live-migrate"
     assert rows[0][:8] == ("1", "web-0107", "az1-h07", "az1-h22", 32.0, 90, 1, "16 % -> 0.6 %")
     assert str(rows[0][8]).startswith("steal 16 % (limit 5 %), load per vCPU 1.23")
     assert rows[1][4:8] == (56.0, 300, 2, "unknown -> unknown")

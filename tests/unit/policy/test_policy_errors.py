@@ -34,7 +34,7 @@ roels: {}
         "p.yaml:5: detect.zzz: unknown key; known here: steal, load_per_vcpu, hold_rounds, smoothing, stale_after, "
         "host_over",
         "p.yaml:6: cool_down_s: unknown key; known here: name, rule, timezone, expires, detect, destination, roles, "
-        "exclude, calm, budgets, weights, look_ahead",
+        "exclude, calm, budgets, weights, look_ahead, drain",
         'p.yaml:7: roels: unknown key; did you mean "roles"?',
         "p.yaml:8: <<: merge keys are not used in policies; write the keys out",
     ]
@@ -61,6 +61,26 @@ roels: {}
             "detect: {host_over: }",
             "detect.host_over: has no value; write none if that is meant, or remove the line for the default",
         ),
+        ("drain: {pinned: live}", 'drain.pinned: "live" is not known; write cold or leave'),
+        (
+            "drain: {largest_local_disk: 500}",
+            'drain.largest_local_disk: "500" has no unit; write 500 GiB or 500 GB',
+        ),
+        (
+            "drain: {largest_local_disk: 500 G}",
+            'drain.largest_local_disk: "500 G" is not a size; did you mean 500 GiB?',
+        ),
+        (
+            "drain: {largest_local_disk: much}",
+            'drain.largest_local_disk: "much" is not a size; write it such as 500 GiB or 1 TB',
+        ),
+        ("drain: {largest_local_disk: 0 GiB}", "drain.largest_local_disk: 0 GiB is too little; write more than 0 GiB"),
+        (
+            "drain: {wish: x}",
+            "drain.wish: unknown key; known here: stopped, pinned, wish_metadata_key, "
+            "largest_local_disk, crowd_roles, allow_steal, storage_check",
+        ),
+        ("budgets: {deadline: 0 s}", "budgets.deadline: 0 s is too little; write more than 0 s"),
         ("destination: {headroom: 100 %}", "destination.headroom: 100 % is too much; write less than 100 %"),
         (
             "destination: {same_zone: false}",

@@ -33,6 +33,19 @@ def test_times(text: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "gib", "shown"),
+    [
+        ("500 GiB", 500, "500 GiB"), ("1 TiB", 1024, "1 TiB"), ("0.5 TiB", 512, "512 GiB"), ("512MiB", 0.5, "512 MiB"),
+        ("1 TB", 10**12 / 2**30, "1 TB"), ("500 GB", 500 * 10**9 / 2**30, "500 GB"), ("2 PiB", 2 * 2**20, "2048 TiB"),
+    ],
+)  # fmt: skip
+def test_sizes(text: str, gib: float, shown: str) -> None:
+    assert units.size_gib(text) == gib
+    assert units.show_size(gib) == shown
+    assert units.size_gib(shown) == gib
+
+
+@pytest.mark.parametrize(
     ("text", "bytes_per_s"),
     [
         ("400 MiB/s", 400 * 2**20),

@@ -77,13 +77,15 @@ class Books:
         return {OperationId(row.id): row.state for row in rows}
 
     def may_start(self, run: Run, record: OperationRecord, now: datetime) -> Wait | None:
+        others = self.others()  # asks the cloud: not within a transaction
         with self.store.reading() as c:
-            verdict = self._judge(c, record, now)
+            verdict = self._judge(c, record, others, now)
         return verdict if isinstance(verdict, Wait) else None
 
     def intend(self, run: Run, record: OperationRecord, r: StepRecord, now: datetime) -> Wait | None:
+        others = self.others()
         with self.store.writing(budget_of=self.cloud) as c:
-            verdict = self._judge(c, record, now)
+            verdict = self._judge(c, record, others, now)
             if isinstance(verdict, Wait):
                 return verdict
             before = (r.step, r.state, r.asked_at, record.state, record.waits)
@@ -131,13 +133,9 @@ class Books:
             ended = runs.update().where(runs.c.id == run, runs.c.ended_at.is_(None)).values(ended_at=now.isoformat())
             return c.execute(ended).rowcount == 1
 
-    def _judge(self, c: sa.Connection, record: OperationRecord, now: datetime) -> Go | Wait:
+    def _judge(self, c: sa.Connection, record: OperationRecord, others: list[UnderWay], now: datetime) -> Go | Wait:
         """The guard's verdict over all that any worker has under way on this cloud, and over what others do."""
-        t = operations
-        mine = sa.select(t.c.source, t.c.target, t.c.zone, t.c.role, t.c.rate_mib_s)
-        rows = c.execute(mine.where(t.c.cloud == self.cloud, t.c.holding.is_(True))).all()
-        own = [UnderWay(HostName(r.source), HostName(r.target), r.zone, r.role, r.rate_mib_s) for r in rows]
-        return self.guard.may_start(record.operation, [*own, *self.others()], now)
+        return self.guard.may_start(record.operation, [*holders(c, self.cloud), *others], now)
 
     def _store(self, c: sa.Connection, run: Run, record: OperationRecord, r: StepRecord, now: datetime) -> None:
         self._update(c, run.id, record)
@@ -165,3 +163,11 @@ class Books:
                     raise
                 log.warning("%s; trying again", e)
                 time.sleep(RETRY_S)
+
+
+def holders(c: sa.Connection, cloud: str) -> list[UnderWay]:
+    """What all workers have under way on a cloud: it holds budgets."""
+    t = operations
+    wanted = sa.select(t.c.source, t.c.target, t.c.zone, t.c.role, t.c.rate_mib_s)
+    rows = c.execute(wanted.where(t.c.cloud == cloud, t.c.holding.is_(True))).all()
+    return [UnderWay(HostName(r.source), HostName(r.target), r.zone, r.role, r.rate_mib_s) for r in rows]

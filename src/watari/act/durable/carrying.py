@@ -39,6 +39,8 @@ class Carrier:
     turns: Turns = field(default_factory=Turns)
     poll_s: float = POLL_S
     wait_s: float = WAIT_S
+    only: set[str] | None = None  # runs to work on; None: all
+    requeue: Callable[[str, str], None] = lambda run_id, operation: None  # for another worker
     leaving: threading.Event = field(default_factory=threading.Event)  # begin nothing, give back what has not begun
     trouble: str = ""  # why nothing can be carried out here any more
     _at_work: set[tuple[str, str]] = field(default_factory=set)
@@ -48,7 +50,7 @@ class Carrier:
         """Bring an operation to its end and say how it ended; "left" if it was given back or is somebody else's."""
         key = (run_id, operation)
         with self._lock:
-            if key in self._at_work:
+            if key in self._at_work or (self.only is not None and run_id not in self.only):
                 return "left"
             self._at_work.add(key)
         try:
@@ -75,6 +77,8 @@ class Carrier:
     def _carry(self, run_id: str, id: OperationId) -> str:
         context = self._opened(run_id)
         if context is None:
+            if not self.leaving.is_set():
+                self.requeue(run_id, id)
             return "left"
         run, books = context.run, context.books
         seq, op = next((i, o) for i, o in enumerate(run.plan.operations) if o.id == id)
@@ -121,13 +125,17 @@ class Carrier:
             self.turns.wait(place, self.wait_s)
 
     def _opened(self, run_id: str) -> Context | None:
-        """The run's context, as soon as its cloud can be opened; None when this process ends before."""
+        """The run's context, as soon as its cloud answers; None when it is not known here, or this process ends."""
         while not self.leaving.is_set():
             try:
                 return self.open_run(run_id)
-            except (Transient, Permanent) as e:  # its cloud is not known here, or does not answer: another may know it
+            except Transient as e:
+                log.warning("%s waits: %s", run_id, e)
+                self.leaving.wait(AWAY_S)
+            except Permanent as e:  # another worker may know the cloud, or its password
                 log.warning("%s cannot be worked on here: %s", run_id, e)
-            self.leaving.wait(AWAY_S)
+                self.leaving.wait(AWAY_S)
+                return None
         return None
 
     def _insist(self, read: Callable[[], T]) -> T:

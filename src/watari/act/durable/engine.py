@@ -35,7 +35,7 @@ class Engine:
     def __init__(self, store: Store, open_run: Callable[["Engine", str], Context], ttl_s: float = TTL_S) -> None:
         self.store = store
         self.lease = Lease(store, ttl_s)
-        self.carrier = Carrier(lambda run_id: open_run(self, run_id))
+        self.carrier = Carrier(lambda run_id: open_run(self, run_id), requeue=self._requeue)
         self._ended = threading.Event()
 
     def start(self) -> None:
@@ -76,6 +76,10 @@ class Engine:
             with SetWorkflowID(f"{run_id}:{id}:{row.epoch + 1}"):
                 DBOS.enqueue_workflow(QUEUE, carry_out, run_id, id)
         return len(ids)
+
+    def _requeue(self, run_id: str, operation: str) -> None:
+        """Hand an operation that cannot be worked on here to whoever can."""
+        DBOS.enqueue_workflow(QUEUE, carry_out, run_id, operation)
 
     def stop(self) -> None:
         """Begin nothing more and give back what has not begun. Moves under way are to be over before."""

@@ -1,7 +1,6 @@
 """A cloud in memory and in virtual time, behind the ports of the real one."""
 
 import math
-from collections import deque
 from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -9,20 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from watari.drivers.sim.admission import why_not
 from watari.drivers.sim.contention import Contention, FloatArray, IntArray, contend
 from watari.drivers.sim.demand import Demand
 from watari.drivers.sim.faults import Faults, HostDeath
 from watari.drivers.sim.fleet import Fleet
 from watari.drivers.sim.metering import Metering
-from watari.drivers.sim.migration import SOON_S, Copies, Copy
+from watari.drivers.sim.migration import SOON_S
+from watari.drivers.sim.moves import Moves
 from watari.drivers.sim.spec import SimSpec
 from watari.errors import BadInput, Refused
-from watari.model.compute import Flight, HostName, HostState, Load, PastMove, Server, ServerGroup, ServerId
-from watari.ports import Inventory, Migration, MigrationId
+from watari.model.compute import Flight, Host, HostName, HostState, Load, Server, ServerId
+from watari.ports import Inventory, Migration, MigrationId, MigrationKind
 
-RECORD_S = 86400.0  # how long ended moves are remembered
-FORMAT = 1  # of the saved state
+FORMAT = 2  # of the saved state
 
 
 class SimCloud:
@@ -58,15 +56,14 @@ class SimCloud:
         self._fleet = Fleet(spec)
         self._groups = {group.id: group for group in spec.groups}
         self._links = np.array([host.link_mib_s for host in spec.hosts], dtype=np.float64)
-        self._copies = Copies(self._links.copy())
-        self._moves: dict[MigrationId, Copy] = {}  # under way or ended within RECORD_S, oldest request first
-        self._past: deque[PastMove] = deque()
-        self._asked = 0
+        self._moves = Moves(self._fleet, self.faults, self._links.copy(), start)
+        self._copies = self._moves.copies
         self._died: set[HostDeath] = set()
         self._silent: set[int] = set()
         self._faults_seen = -1
         self._faults_due_s = math.inf
         self._no_extra = np.zeros(len(spec.hosts))
+        self._all_ran = not self._fleet.any_off
         self._metering = Metering(self.server_ids, start, max(1, round(meter_window_s / step_s)))
         self._now_s = 0.0
         self._ticks = 0
@@ -97,7 +94,7 @@ class SimCloud:
             if self._faults_due_s <= due_s:
                 self._see_faults(due_s)
             if self._copies.next_s() <= due_s + SOON_S:
-                self._record(self._copies.turn(due_s, self.contention.got))
+                self._moves.turn(due_s, self.contention.got)
             if self._ticks * self.step_s <= due_s + SOON_S:
                 self._tick(due_s)
         self._now_s = until_s
@@ -106,69 +103,74 @@ class SimCloud:
 
     def inventory(self) -> Inventory:
         self._call()
-        self._forget()
-        flights = tuple(
-            Flight(
-                self.server_ids[c.server], self.host_names[c.source], self.host_names[c.target], self._at(c.started_s)
-            )
-            for c in self._copies.under_way
-        )
+        self._moves.forget(self._now_s)
         return Inventory(
             cloud=self.spec.name, hosts=self._fleet.hosts, servers=self._fleet.servers, groups=self._groups,
-            flights=flights, past=tuple(self._past),
+            flights=self._moves.flights(), past=tuple(self._moves.past),
         )  # fmt: skip
+
+    def flights(self) -> tuple[Flight, ...]:
+        self._call()
+        return self._moves.flights()
 
     def locate(self, server: ServerId) -> Server | None:
         self._call()
         number = self._fleet.server_number.get(server)
         return None if number is None else self._fleet.server(number)
 
+    def host(self, name: HostName) -> Host | None:
+        self._call()
+        return self._fleet.hosts.get(name)
+
     def start_live_migration(
         self, server: ServerId, target: HostName, bandwidth_mib_s: float | None = None
     ) -> MigrationId:
         self._call()
-        self.faults.refuse(server, target)
-        number, goal = self._fleet.server_number.get(server), self._fleet.host_number.get(target)
-        if number is None:
-            raise Refused(f"the cloud has no server {server}")
-        if goal is None:
-            raise Refused(f"the cloud has no host {target}")
         if bandwidth_mib_s is not None and not bandwidth_mib_s > 0:
             raise Refused(
                 f"a bandwidth of {bandwidth_mib_s} MiB/s moves nothing; give more than 0, or none for no limit"
             )
-        if why := self._why_not(number, goal):
-            raise Refused(why)
-        self._asked += 1
-        id = MigrationId(f"sim-{self._asked:06d}")
-        value, broken = self._fleet.server(number), self.faults.break_of(server)
-        copy = Copy(
-            id, number, int(self._fleet.host_of[number]), goal, value.local_disk_gib * 1024.0, float(value.memory_mib),
-            bandwidth_mib_s, self._now_s, broken.at if broken else None, broken.text if broken else "",
-        )  # fmt: skip
-        self._moves[id] = copy
-        self._copies.begin(copy)
-        return id
+        return self._moves.request("live", server, target, self._now_s, bandwidth_mib_s)
+
+    def start_cold_migration(self, server: ServerId, target: HostName) -> MigrationId:
+        self._call()
+        return self._moves.request("cold", server, target, self._now_s)
+
+    def start_evacuation(self, server: ServerId, target: HostName | None = None) -> MigrationId:
+        """Without a target, the host of its zone with the most free memory takes the server."""
+        self._call()
+        return self._moves.request("evacuation", server, target, self._now_s)
 
     def migration(self, id: MigrationId) -> Migration:
         self._call()
-        return self._report(self._known(id))
+        return self._moves.report(self._moves[id], self._now_s)
 
-    def find_migration(self, server: ServerId, target: HostName, since: datetime) -> Migration | None:
+    def find_migration(
+        self, server: ServerId, target: HostName, since: datetime, kind: MigrationKind = "live"
+    ) -> Migration | None:
         self._call()
-        number, goal = self._fleet.server_number.get(server), self._fleet.host_number.get(target)
-        for copy in reversed(self._moves.values()):
-            if (copy.server, copy.target) == (number, goal) and self._at(copy.started_s) >= since:
-                return self._report(copy)
-        return None
+        copy = self._moves.newest(kind, server, target, since)
+        return None if copy is None else self._moves.report(copy, self._now_s)
 
     def abort_migration(self, id: MigrationId) -> None:
         self._call()
-        copy = self._known(id)
-        if not copy.under_way:
-            raise Refused(f"migration {id} is {copy.phase}; only one that still copies can be aborted")
-        copy.end(self._now_s, "aborted")
-        self._record(self._copies.share(self._now_s))
+        self._moves.abort(id, self._now_s)
+
+    def confirm_migration(self, id: MigrationId) -> None:
+        self._call()
+        self._moves.confirm(id, self._now_s)
+
+    def revert_migration(self, id: MigrationId) -> None:
+        self._call()
+        self._moves.revert(id, self._now_s)
+
+    def disable_host(self, host: HostName, reason: str) -> None:
+        self._call()
+        self._fleet.disable(self._host_number(host), reason)
+
+    def enable_host(self, host: HostName) -> None:
+        self._call()
+        self._fleet.enable(self._host_number(host))
 
     # Meter
 
@@ -176,8 +178,8 @@ class SimCloud:
         """Means over the metering window, as of the last step."""
         self._see_new_faults()
         host_of, quiet = self._fleet.host_of, frozenset[int]()
-        if self._fleet.any_lost or self._silent:
-            mute = (self._fleet.alive == 0) | np.isin(host_of, sorted(self._silent))
+        if self._fleet.any_off or self._silent:
+            mute = (self._fleet.running == 0) | np.isin(host_of, sorted(self._silent))
             quiet = frozenset(np.flatnonzero(mute).tolist())
         return self._metering.read(servers, quiet, host_of)
 
@@ -207,39 +209,47 @@ class SimCloud:
         """The same demand if nothing had ever been moved, without copies and without deaths: the do-nothing twin."""
         if self._shadow is None or self._shadow[0] is not self._wanted:
             spec = self.spec
-            twin = contend(self._wanted, spec.vcpus, spec.placement, spec.threads, self._no_extra)
+            wanted = self._wanted if self._all_ran else self._wanted * spec.running
+            twin = contend(wanted, spec.vcpus, spec.placement, spec.threads, self._no_extra)
             self._shadow = self._wanted, twin
         return self._shadow[1]
 
     def flights_progress(self) -> list[Migration]:
         """The moves under way, oldest first."""
-        return [self._report(copy) for copy in self._copies.under_way]
+        return [self._moves.report(copy, self._now_s) for copy in self._copies.under_way]
 
     def downtime_s(self, id: MigrationId) -> float:
-        """For how long the guest was stopped: 0 until the move is done. Raises Refused for an unknown id."""
-        return self._known(id).downtime_s
+        """For how long the guest was stopped: 0 until it runs at the target. Raises Refused for an unknown id."""
+        return self._moves[id].downtime_s
 
     def set_host_state(self, name: HostName, state: HostState, note: str = "") -> None:
         """What an operator does to a host; "down" kills it. Raises BadInput for an unknown host or state."""
-        number = self._fleet.host_number.get(name)
-        if number is None:
-            raise BadInput(f"the cloud {self.spec.name} has no host {name}")
+        number = self._named(name)
         self._fleet.set_state(number, state, note)
         if state == "down":
             self._lose(number, self._now_s)
+
+    def revive_host(self, name: HostName) -> None:
+        """A host that was down answers again, disabled if it was; what was lost with it stays lost. Raises BadInput."""
+        self._fleet.revive(self._named(name))
+
+    def _named(self, name: HostName) -> int:
+        number = self._fleet.host_number.get(name)
+        if number is None:
+            raise BadInput(f"the cloud {self.spec.name} has no host {name}")
+        return number
 
     # State between two processes
 
     def to_state(self) -> dict[str, Any]:
         """All that is needed to go on as if nothing had happened, ready for JSON; spec and demand are given again."""
-        self._forget()
+        self._moves.forget(self._now_s)
         died = sorted([death.host, death.at_s, death.text] for death in self._died)
         latest = asdict(self._contention)
         return {
             "format": FORMAT, "cloud": self.spec.name, "servers": len(self.server_ids), "hosts": len(self.host_names),
             "start": self.start.isoformat(), "step_s": self.step_s, "now_s": self._now_s, "ticks": self._ticks,
-            "fleet": self._fleet.to_state(), "metering": self._metering.to_state(), "asked": self._asked,
-            "moves": [copy.to_state() for copy in self._moves.values()], "uncharged": self._copies.uncharged(),
+            "fleet": self._fleet.to_state(), "metering": self._metering.to_state(), "moves": self._moves.to_state(),
             "latest": {key: value.tolist() for key, value in latest.items()},
             "faults": self.faults.to_state(), "died": died,
         }  # fmt: skip
@@ -273,13 +283,9 @@ class SimCloud:
         self._metering.restore(state["metering"])
         self.faults.restore(state["faults"])
         self._died = {HostDeath(HostName(host), at_s, text) for host, at_s, text in state["died"]}
-        self._now_s, self._ticks, self._asked = float(state["now_s"]), int(state["ticks"]), int(state["asked"])
-        copies = [Copy.from_state(move) for move in state["moves"]]
-        self._moves = {MigrationId(copy.id): copy for copy in copies}
+        self._now_s, self._ticks = float(state["now_s"]), int(state["ticks"])
         self._copies.link_mib_s[:] = self._links_at(self._now_s)  # they are shared out already: nothing is to change
-        self._copies.restore([copy for copy in copies if copy.under_way], state["uncharged"])
-        ended = [copy for copy in copies if copy.ended_s is not None]
-        self._past = deque(self._past_move(copy) for copy in sorted(ended, key=lambda copy: (copy.ended_s, copy.id)))
+        self._moves.restore(state["moves"])
         latest = {key: np.array(value, dtype=np.float64) for key, value in state["latest"].items()}
         self._contention = Contention(**latest)
         self._wanted = self._demand.cores((self._ticks - 1) * self.step_s)
@@ -291,7 +297,7 @@ class SimCloud:
     def _tick(self, t_s: float) -> None:
         """Sample the demand, share the hosts out, meter it. Copies count with what they moved since the last tick."""
         before, self._wanted = self._wanted, self._demand.cores(t_s)
-        cores = self._wanted * self._fleet.alive if self._fleet.any_lost else self._wanted
+        cores = self._wanted * self._fleet.running if self._fleet.any_off else self._wanted
         copied = self._copies.cpu_cores(t_s, self.step_s)
         basis = None if copied is not None else self._fleet.changes
         if self._wanted is not before or basis is None or basis != self._basis:
@@ -317,7 +323,7 @@ class SimCloud:
         links = self._links_at(t_s)
         if (links != self._copies.link_mib_s).any():
             self._copies.link_mib_s[:] = links
-            self._record(self._copies.share(t_s))
+            self._moves.share(t_s)
         self._metering.freeze({number[host] for host in self.faults.stale(t_s)}, self._fleet.host_of)
         self._silent = {number[host] for host in self.faults.silent(t_s)}
         self._faults_due_s = self.faults.next_change_s(t_s)
@@ -331,64 +337,15 @@ class SimCloud:
 
     def _lose(self, host: int, t_s: float) -> None:
         """The host is gone: its servers with it; moves to and from it fail, and leave servers where they were."""
-        for copy in self._copies.under_way:
-            if host in (copy.source, copy.target):
-                copy.end(t_s, "failed", f"{self.host_names[host]} went down")
-        self._record(self._copies.share(t_s))
+        self._moves.lose(host, t_s)
         self._fleet.lose(host)
-
-    def _record(self, ended: list[Copy]) -> None:
-        for copy in ended:
-            if copy.phase == "done":
-                self._fleet.place(copy.server, copy.target)
-            self._past.append(self._past_move(copy))
-
-    def _forget(self) -> None:
-        before_s = self._now_s - RECORD_S
-        while self._past and self._past[0].ended < self._at(before_s):
-            self._past.popleft()
-        old = [id for id, copy in self._moves.items() if copy.ended_s is not None and copy.ended_s < before_s]
-        for id in old:
-            del self._moves[id]
-
-    # Views of moves
 
     def _call(self) -> None:
         self._see_new_faults()
         self.faults.call(self._now_s)
 
-    def _why_not(self, server: int, target: int) -> str:
-        fleet, value = self._fleet, self._fleet.server(server)
-        under_way = self._copies.under_way
-        there = fleet.on(target) + [fleet.server(copy.server) for copy in under_way if copy.target == target]
-        groups = [(group, self._members(group)) for group in self.spec.groups if value.id in group.members]
-        flying = {self.server_ids[copy.server]: self.host_names[copy.target] for copy in under_way}
-        return why_not(value, fleet.hosts[self.host_names[target]], fleet.hosts[value.host], there, groups, flying)
-
-    def _members(self, group: ServerGroup) -> list[Server]:
-        known = self._fleet.server_number
-        return [self._fleet.server(known[member]) for member in sorted(group.members) if member in known]
-
-    def _known(self, id: MigrationId) -> Copy:
-        copy = self._moves.get(id)
-        if copy is None:
-            raise Refused(f"the cloud knows no migration {id}")
-        return copy
-
-    def _report(self, copy: Copy) -> Migration:
-        status = "memory" if copy.phase == "stop" else copy.phase
-        return Migration(
-            id=MigrationId(copy.id), server=self.server_ids[copy.server], source=self.host_names[copy.source],
-            target=self.host_names[copy.target], started=self._at(copy.started_s), status=status,
-            done_mib=copy.copied_by(self._now_s), total_mib=copy.total_mib, rate_mib_s=copy.rate_mib_s,
-            error=copy.error if copy.phase == "failed" else "",
-        )  # fmt: skip
-
-    def _past_move(self, copy: Copy) -> PastMove:
-        return PastMove(
-            self.server_ids[copy.server], self.host_names[copy.source], self.host_names[copy.target],
-            self._at(copy.ended_s or 0.0), copy.phase == "done",
-        )  # fmt: skip
-
-    def _at(self, t_s: float) -> datetime:
-        return self.start + timedelta(seconds=t_s)
+    def _host_number(self, name: HostName) -> int:
+        number = self._fleet.host_number.get(name)
+        if number is None:
+            raise Refused(f"the cloud has no host {name}")
+        return number

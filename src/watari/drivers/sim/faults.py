@@ -110,8 +110,8 @@ class Faults:
             if isinstance(fault, ApiDown) and fault.start_s <= t_s < fault.end_s:
                 raise Transient(fault.text)
 
-    def refuse(self, server: ServerId, target: HostName) -> None:
-        """A request to migrate: raises Refused if the script says so."""
+    def refuse(self, server: ServerId, target: HostName | None) -> None:
+        """A request to move a server (`target` None: anywhere): raises Refused if the script says so."""
         for number, fault in enumerate(self._script):
             if isinstance(fault, MigrationRefused) and self._left(number, fault.times):
                 if fault.server not in (None, server) or fault.target not in (None, target):

@@ -10,12 +10,15 @@ from watari.drivers.sim.spec import SimSpec
 from watari.errors import BadInput
 from watari.model.compute import Host, HostName, HostState, Server, ServerId
 
+OUT: tuple[HostState, ...] = ("disabled", "draining")
+
 
 class Fleet:
     """Servers and hosts are numbered as in the spec. Values are made anew only for what changed.
 
-    `host_of`: each server's host. `alive`: 1 for servers that run, 0 for those lost with their host. The mappings that
-    `servers` and `hosts` return are never changed afterwards, so they can be part of a snapshot.
+    `host_of`: each server's host. `running`: 1 for servers that run, 0 for those that are off or were lost with their
+    host. The mappings that `servers` and `hosts` return are never changed afterwards, so they can be part of a
+    snapshot.
     """
 
     def __init__(self, spec: SimSpec) -> None:
@@ -25,12 +28,15 @@ class Fleet:
         self.server_number = {server: k for k, server in enumerate(self.server_ids)}
         self.host_number = {host: k for k, host in enumerate(self.host_names)}
         self.host_of = spec.placement.copy()
-        self.alive = np.ones(len(spec.servers))
-        self.any_lost = False
-        self.changes = 0  # of placement or life
+        self.running = spec.running.copy()
+        self.any_off = bool((self.running == 0).any())
+        self.changes = 0  # of placement or of what runs
         self._servers: dict[ServerId, Server] = {server.id: server for server in spec.servers}
         self._hosts: dict[HostName, Host] = {host.name: host for host in spec.hosts}
         self._fresh: dict[ServerId, Server] = {}
+        self._touched: set[int] = set()  # servers that may differ from the spec
+        self._disabled = {h.name: h.state_note for h in spec.hosts if h.state in OUT}  # kept while the host is down
+        self._fell: dict[HostName, str] = {}  # why hosts are down
 
     @property
     def servers(self) -> Mapping[ServerId, Server]:
@@ -47,55 +53,95 @@ class Fleet:
         id = self.server_ids[number]
         return self._fresh.get(id) or self._servers[id]
 
+    def host(self, number: int) -> Host:
+        return self._hosts[self.host_names[number]]
+
     def on(self, host: int) -> list[Server]:
         """The servers of a host."""
         return [self.server(k) for k in np.flatnonzero(self.host_of == host).tolist()]
 
-    def place(self, server: int, host: int) -> None:
-        self.host_of[server] = host
-        self._change(server, host=self.host_names[host])
+    def put(self, server: int, status: str, *, host: int | None = None, running: bool | None = None) -> None:
+        """Give a server another status, and another host or power state where they are named."""
+        before = self.server(server)
+        if host is not None and host != self.host_of[server]:
+            self.host_of[server] = host
+            self.changes += 1
+        if running is not None and running != bool(self.running[server]):
+            self.running[server] = float(running)
+            self.any_off = bool((self.running == 0).any())
+            self.changes += 1
+        self._fresh[before.id] = replace(before, host=self.host_names[self.host_of[server]], status=status)
+        self._touched.add(server)
 
     def lose(self, host: int) -> None:
         """The servers of this host stop; they are ERROR from now on, even when the host comes back."""
-        for k in np.flatnonzero((self.host_of == host) & (self.alive > 0)).tolist():
-            self.alive[k] = 0.0
-            self.any_lost = True
-            self._change(k, status="ERROR")
+        for k in np.flatnonzero((self.host_of == host) & (self.running > 0)).tolist():
+            self.put(k, "ERROR", running=False)
+
+    # Hosts
 
     def set_state(self, host: int, state: HostState, note: str) -> None:
         """Raises BadInput for a state that hosts do not have."""
         if state not in get_args(HostState):
             raise BadInput(f"a host cannot be {state!r}; it is one of {', '.join(get_args(HostState))}")
         name = self.host_names[host]
+        self._fell.pop(name, None)
+        if state == "down":
+            self._fell[name] = note
+        elif state in OUT:
+            self._disabled[name] = note
+        else:
+            self._disabled.pop(name, None)
+        self._stand(name, state, note)
+
+    def disable(self, host: int, reason: str) -> None:
+        """Nothing comes any more. A host that is down stays down, and is disabled when it is back."""
+        name = self.host_names[host]
+        self._disabled[name] = reason
+        self._stand(name, "down" if self.host(host).state == "down" else "disabled", reason)
+
+    def enable(self, host: int) -> None:
+        """What comes is welcome again. A host that is down stays down."""
+        name = self.host_names[host]
+        self._disabled.pop(name, None)
+        if self.host(host).state == "down":
+            self._stand(name, "down", self._fell.get(name, ""))
+        else:
+            self._stand(name, "up", "")
+
+    def revive(self, host: int) -> None:
+        """A host that is down is back, and still disabled if it was."""
+        name = self.host_names[host]
+        if self.host(host).state != "down":
+            return
+        self._fell.pop(name, None)
+        reason = self._disabled.get(name)
+        self._stand(name, "up" if reason is None else "disabled", reason or "")
+
+    def _stand(self, name: HostName, state: HostState, note: str) -> None:
         self._hosts = self._hosts | {name: replace(self._hosts[name], state=state, state_note=note)}
+
+    # State between two processes
 
     def to_state(self) -> dict[str, Any]:
         """For JSON: what differs from the spec."""
-        moved = np.flatnonzero(self.host_of != self.spec.placement).tolist()
+        touched = ((k, self.server(k)) for k in sorted(self._touched))
         return {
-            "moved": {self.server_ids[k]: self.host_names[self.host_of[k]] for k in moved},
-            "lost": [self.server_ids[k] for k in np.flatnonzero(self.alive == 0).tolist()],
+            "servers": {now.id: [now.host, now.status, bool(self.running[k])] for k, now in touched},
             "hosts": {
                 before.name: [now.state, now.state_note]
                 for before in self.spec.hosts
                 if (now := self._hosts[before.name]) != before
             },
+            "disabled": dict(sorted(self._disabled.items())),
+            "fell": dict(sorted(self._fell.items())),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Raises KeyError, ValueError or BadInput when it is not a state of this fleet."""
-        for server, host in state["moved"].items():
-            self.place(self.server_number[server], self.host_number[host])
-        for server in state["lost"]:
-            k = self.server_number[server]
-            self.alive[k] = 0.0
-            self.any_lost = True
-            self._change(k, status="ERROR")
+        """Raises KeyError, ValueError, TypeError or BadInput when it is not a state of this fleet."""
+        for server, (host, status, running) in state["servers"].items():
+            self.put(self.server_number[server], str(status), host=self.host_number[host], running=bool(running))
         for host, (word, note) in state["hosts"].items():
             self.set_state(self.host_number[host], cast(HostState, word), note)
-
-    def _change(self, server: int, *, host: HostName | None = None, status: str | None = None) -> None:
-        before = self.server(server)
-        after = replace(before, host=host or before.host, status=status or before.status)
-        self._fresh[after.id] = after
-        self.changes += 1
+        self._disabled = {HostName(host): str(reason) for host, reason in state["disabled"].items()}
+        self._fell = {HostName(host): str(why) for host, why in state["fell"].items()}

@@ -1,17 +1,14 @@
-"""Live migrations with real durations: set-up, disk, memory in rounds, a short stop, all over shared links."""
+"""One move with its real duration: set-up, disk, memory in rounds, a short stop; or cold, or a rebuild."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-import numpy as np
-
-from watari.drivers.sim.contention import FloatArray
-from watari.drivers.sim.links import fair_rates
 from watari.model.compute import Server
+from watari.ports import MigrationKind
 
 SETUP_S = 2.0  # until the first byte flows: target prepared, connection made
+REBUILD_S = 5.0  # an evacuation: a Nova 34 took 10 s for two servers
 DOWNTIME_S = 0.5  # the guest may be stopped for this long: libvirt's and Nova's default
 DIRTY_IDLE_MIB_S = 4.0  # memory that an idle guest changes
 DIRTY_MIB_S_PER_CORE = (
@@ -21,11 +18,9 @@ WORKING_SET = 0.3  # of the memory: no round dirties more
 CONVERGE_AFTER = 3  # rounds, then the guest is throttled; steps and limit are those of QEMU's auto-converge
 THROTTLE_FIRST, THROTTLE_STEP, THROTTLE_LAST = 0.20, 0.10, 0.99
 MAX_ROUNDS = 60
-SOURCE_MIB_PER_CORE_S = 800.0  # one core of the source copies this much per second, the target needs half of it
-TARGET_SHARE = 0.5
 SOON_S = 1e-9  # events closer than this are one
 
-Phase = Literal["queued", "disk", "memory", "stop", "done", "failed", "aborted"]
+Phase = Literal["queued", "disk", "memory", "stop", "confirm", "done", "failed", "aborted"]
 
 
 def dirty_mib_s(cores: float) -> float:
@@ -52,7 +47,9 @@ class Copy:
 
     Nothing changes between events, so how finely time is advanced cannot change a digit. `server`, `source` and
     `target` are indices. `cap_mib_s` None: only the links limit it. `fails_at`: share (0-1) of disk and memory after
-    which it breaks (a fault), None never.
+    which it breaks (a fault), None never. `before`: the server's status when the move was asked for.
+
+    A cold move copies the disk and then waits in phase "confirm" until somebody decides. An evacuation copies nothing.
     """
 
     id: str
@@ -65,6 +62,8 @@ class Copy:
     started_s: float
     fails_at: float | None = None
     error: str = ""
+    kind: MigrationKind = "live"
+    before: str = "ACTIVE"
     phase: Phase = "queued"
     left_mib: float = 0.0
     copied_mib: float = 0.0
@@ -82,11 +81,12 @@ class Copy:
     def __post_init__(self) -> None:
         if self.phase == "queued" and not self.due_s:
             self.anchor_s = self.started_s
-            self.due_s = self.started_s + SETUP_S
+            self.due_s = self.started_s + (REBUILD_S if self.kind == "evacuation" else SETUP_S)
 
     @property
     def under_way(self) -> bool:
-        return self.ended_s is None
+        """Neither over nor waiting to be confirmed."""
+        return self.ended_s is None and self.phase != "confirm"
 
     @property
     def copying(self) -> bool:
@@ -123,13 +123,17 @@ class Copy:
     def turn(self, t_s: float, cores: float) -> None:
         """The event that was due: go into the next phase or round, or end. `cores`: what the guest gets now."""
         self.settle(t_s)
-        if self.copying and self.copied_mib >= self._fails_after_mib() - 1e-6:
+        if self._breaks():
             self.end(t_s, "failed", self.error or "the connection to the target broke")
             return
         self.left_mib = 0.0
         match self.phase:
-            case "queued" if self.disk_mib > 0:
+            case "queued" if self.kind == "evacuation":
+                self.end(t_s, "done")
+            case "queued" if self.disk_mib > 0 or self.kind == "cold":
                 self.phase, self.left_mib = "disk", self.disk_mib
+            case "disk" if self.kind == "cold":
+                self._arrive(t_s)
             case "queued" | "disk":
                 self.phase = "memory"
                 self._round(t_s, self.memory_mib)
@@ -154,6 +158,14 @@ class Copy:
         """Raises KeyError or TypeError when it is not the state of a move."""
         return cls(**(state | {"due_s": math.inf if state["due_s"] is None else state["due_s"]}))
 
+    def _breaks(self) -> bool:
+        within = self.copying or self.kind == "evacuation"  # which copies nothing: it breaks at its end
+        return within and self.copied_mib >= self._fails_after_mib() - 1e-6
+
+    def _arrive(self, t_s: float) -> None:
+        self.phase, self.rate_mib_s, self.due_s = "confirm", 0.0, math.inf
+        self.downtime_s = t_s - self.started_s if self.before == "ACTIVE" else 0.0
+
     def _fails_after_mib(self) -> float:
         return math.inf if self.fails_at is None else self.fails_at * (self.disk_mib + self.memory_mib)
 
@@ -176,80 +188,3 @@ class Copy:
         if dirtied <= rate * DOWNTIME_S:
             self.phase = "stop"
         self._round(t_s, dirtied)
-
-
-class Copies:
-    """All moves under way, and the links that they share.
-
-    `link_mib_s`: per host, each way; it may be changed, `share` makes it felt.
-    """
-
-    def __init__(self, link_mib_s: FloatArray) -> None:
-        self.link_mib_s = link_mib_s
-        self.under_way: list[Copy] = []
-        self._out_mib = np.zeros(link_mib_s.size)  # sent and received since the last `cpu_cores`
-        self._in_mib = np.zeros(link_mib_s.size)
-        self._charged = False
-
-    def begin(self, copy: Copy) -> None:
-        self.under_way.append(copy)
-
-    def next_s(self) -> float:
-        """When the next event is due; infinite without one."""
-        return min((copy.due_s for copy in self.under_way), default=math.inf)
-
-    def turn(self, t_s: float, got: FloatArray) -> list[Copy]:
-        """Let happen what is due at `t_s`; returns the moves that ended. `got`: cores per server."""
-        for copy in self.under_way:
-            if copy.due_s <= t_s + SOON_S:
-                copy.turn(t_s, float(got[copy.server]))
-        return self.share(t_s)
-
-    def share(self, t_s: float) -> list[Copy]:
-        """Take out what ended (and return it), and share the links among the rest."""
-        ended = [copy for copy in self.under_way if not copy.under_way]
-        for copy in ended:
-            self._charge(copy, t_s)
-        self.under_way = [copy for copy in self.under_way if copy.under_way]
-        running = [copy for copy in self.under_way if copy.copying]
-        if running:
-            pairs = [(copy.source, copy.target) for copy in running]
-            caps = [math.inf if copy.cap_mib_s is None else copy.cap_mib_s for copy in running]
-            links: Sequence[float] = self.link_mib_s.tolist()
-            for copy, rate in zip(running, fair_rates(pairs, caps, links, links), strict=True):
-                copy.settle(t_s)
-                copy.run(t_s, rate)
-        return ended
-
-    def cpu_cores(self, t_s: float, span_s: float) -> FloatArray | None:
-        """Cores that copying cost each host since the last call, spread over `span_s`; None without any copying.
-
-        A core of the source copies about 800 MiB/s and the target needs half of that (one TCP stream without
-        encryption; our assumption, of the order of what iperf needs).
-        """
-        for copy in self.under_way:
-            self._charge(copy, t_s)
-        if not self._charged:
-            return None
-        cores = (self._out_mib + TARGET_SHARE * self._in_mib) / (SOURCE_MIB_PER_CORE_S * span_s)
-        self._out_mib[:] = 0.0
-        self._in_mib[:] = 0.0
-        self._charged = False
-        return cores
-
-    def uncharged(self) -> tuple[list[float], list[float]]:
-        """MiB sent and received per host that no `cpu_cores` has seen yet: part of a saved state."""
-        return self._out_mib.tolist(), self._in_mib.tolist()
-
-    def restore(self, under_way: list[Copy], uncharged: tuple[list[float], list[float]]) -> None:
-        self.under_way = under_way
-        self._out_mib[:], self._in_mib[:] = uncharged
-        self._charged = bool(self._out_mib.any())
-
-    def _charge(self, copy: Copy, t_s: float) -> None:
-        fresh = copy.copied_by(t_s) - copy.counted_mib
-        if fresh > 0:
-            copy.counted_mib += fresh
-            self._out_mib[copy.source] += fresh
-            self._in_mib[copy.target] += fresh
-            self._charged = True

@@ -11,10 +11,14 @@ from watari.drivers.sim.contention import FloatArray, IntArray
 from watari.errors import BadInput
 from watari.model.compute import Host, Server, ServerGroup, ZoneName
 
+OFF = frozenset({"SHUTOFF", "STOPPED", "PAUSED", "SUSPENDED", "SHELVED", "SHELVED_OFFLOADED"})  # guests that do not run
+
 
 @dataclass(frozen=True)  # without slots: cached_property needs a __dict__
 class SimSpec:
     """Hosts, servers with the host each starts on, and groups. `roles` names each server's kind of work, in order.
+
+    A server whose status is one of `OFF` demands nothing, whatever the demand says.
 
     Raises BadInput for doubled names, servers on unknown hosts or without vCPUs, and hosts without threads.
     """
@@ -53,6 +57,16 @@ class SimSpec:
     def threads(self) -> FloatArray:
         """Hardware threads per host, in order."""
         return np.array([host.cpus for host in self.hosts], dtype=np.float64)
+
+    @cached_property
+    def memory_mib(self) -> FloatArray:
+        """Memory per server, in order."""
+        return np.array([server.memory_mib for server in self.servers], dtype=np.float64)
+
+    @cached_property
+    def running(self) -> FloatArray:
+        """1 for servers that run at the start, 0 for those that are off."""
+        return np.array([server.status not in OFF for server in self.servers], dtype=np.float64)
 
     @cached_property
     def placement(self) -> IntArray:

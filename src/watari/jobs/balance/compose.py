@@ -5,26 +5,25 @@ from datetime import datetime
 
 import numpy as np
 
-from watari.jobs.balance.draft import Draft, Move
-from watari.jobs.placement.ledger import relieved
-from watari.jobs.placement.outlook import Outlook, outlook
+from watari.jobs.balance.draft import Draft
 from watari.jobs.balance.refusals import refusals
 from watari.jobs.balance.words import Relief, host_reason, rule_reasons, still_over, takes_off
+from watari.jobs.placement.ledger import relieved
+from watari.jobs.placement.moves import Move, open_waves, rate_mib_s, slots_of
+from watari.jobs.placement.outlook import Outlook, outlook
 from watari.jobs.placement.world import snapshot_digest
 from watari.model.reasons import Finding, Reason
 from watari.plan.codec import content_id
 from watari.plan.estimate import estimate_move
 from watari.plan.plan import Operation, OperationId, Plan
 from watari.plan.steps import LiveMigrate
-from watari.plan.waves import Slot, move_slots, waves_from
-from watari.policy.values import Budgets
 
 JOB = "balance"
 
 
 def compose(draft: Draft, expires_at: datetime) -> Plan:
     """The finished plan. Its id follows from its content."""
-    seen = outlook(draft)
+    seen = outlook(draft.world, draft.found, draft.policy.detect, draft.moves)
     snapshot = draft.world.snapshot
     operations = _operations(draft, seen)
     plan = Plan(
@@ -56,32 +55,14 @@ def in_order(draft: Draft) -> list[Move]:
     return sorted(draft.moves, key=lambda m: (-suffering[m.source], m.source, -speed(m), number[m.server]))
 
 
-def slots_of(draft: Draft, s: int, source: str, target: str) -> tuple[Slot, ...]:
-    """The concurrency budgets that moving server `s` takes a place of."""
-    b = draft.policy.budgets
-    limits = {"total": b.total, "out": b.per_host_out, "in": b.per_host_in, "zone": b.per_zone, "role": b.per_role}
-    zone = draft.world.zone_names[int(draft.world.zone_of[draft.world.host_of[s]])]
-    slots = move_slots(source, target, zone, draft.standing.role(s), limits)
-    link = at_once_per_link(b)
-    return slots if link is None else (*slots, *(Slot(f"link of {host}", link) for host in (source, target)))
-
-
-def at_once_per_link(budgets: Budgets) -> int | None:
-    """Moves, in and out, that fit on one link's budget: without a limit per move the first takes all of it."""
-    if budgets.link_mib_s is None:
-        return None
-    return max(1, int(budgets.link_mib_s // (budgets.move_mib_s or budgets.link_mib_s)))
-
-
 def _operations(draft: Draft, seen: Outlook) -> tuple[Operation, ...]:
     world = draft.world
-    number = {id_: i for i, id_ in enumerate(world.readings.ids)} if world.snapshot.flights else {}
-    waves = waves_from(
-        slots_of(draft, number[f.server], f.source, f.target) for f in world.snapshot.flights if f.server in number
-    )
+    standing, budgets = draft.standing, draft.policy.budgets
+    waves = open_waves(world, standing, budgets)
     out = []
     for n, move in enumerate(in_order(draft), 1):
-        slots = slots_of(draft, move.server, world.hosts[move.source].name, world.hosts[move.target].name)
+        source, target = world.hosts[move.source].name, world.hosts[move.target].name
+        slots = slots_of(world, standing, budgets, move.server, source, target)
         wave, waits = waves.place(slots)
         out.append(_operation(draft, seen, move, n, wave, waits))
     return tuple(sorted(out, key=lambda o: (o.wave, int(o.id))))
@@ -91,8 +72,7 @@ def _operation(draft: Draft, seen: Outlook, move: Move, n: int, wave: int, waits
     world, s = draft.world, move.server
     server, source, target = world.servers[s], world.hosts[move.source], world.hosts[move.target]
     budgets = draft.policy.budgets
-    limits = (budgets.move_mib_s, budgets.link_mib_s, source.link_mib_s, target.link_mib_s)
-    rate = min(r for r in limits if r is not None)
+    rate = rate_mib_s(budgets, source, target)
     cores = float(draft.found.now[s])
     return Operation(
         id=OperationId(str(n)),

@@ -5,21 +5,11 @@ from dataclasses import dataclass, field
 from watari.jobs.placement.destinations import Destinations
 from watari.jobs.placement.detect import Diagnosis
 from watari.jobs.placement.ledger import Ledger
+from watari.jobs.placement.moves import Move
 from watari.jobs.placement.standing import Ban, Standing
 from watari.jobs.placement.world import Bools, World
 from watari.model.reasons import Candidate
 from watari.policy.values import Policy
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """One chosen move, in indices of World, with what was known when it was chosen."""
-
-    server: int
-    source: int
-    target: int
-    need_before: float  # cores asked of the source before the move
-    candidates: tuple[Candidate, ...]
 
 
 @dataclass(slots=True)

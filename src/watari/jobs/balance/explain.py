@@ -5,10 +5,10 @@ from typing import Literal
 
 import numpy as np
 
+from watari.jobs.balance.words import rule_reasons
 from watari.jobs.placement.detect import diagnose
 from watari.jobs.placement.memory import Memory, readings_of
 from watari.jobs.placement.standing import Ban, standing
-from watari.jobs.balance.words import rule_reasons
 from watari.jobs.placement.world import World, build_world
 from watari.model.compute import ComputeSnapshot, ServerId
 from watari.model.reasons import Refusal

@@ -6,14 +6,15 @@ from datetime import timedelta
 import numpy as np
 
 from watari.jobs.balance.compose import compose
+from watari.jobs.balance.draft import Draft
+from watari.jobs.balance.published import publish
+from watari.jobs.balance.victims import choose
 from watari.jobs.placement.destinations import Weighed, open_destinations
 from watari.jobs.placement.detect import diagnose
-from watari.jobs.balance.draft import Draft, Move
 from watari.jobs.placement.ledger import open_ledger, relieved
 from watari.jobs.placement.memory import Memory, readings_of
-from watari.jobs.balance.published import publish
+from watari.jobs.placement.moves import Move
 from watari.jobs.placement.standing import standing
-from watari.jobs.balance.victims import choose
 from watari.jobs.placement.world import Ints, build_world
 from watari.model.compute import ComputeSnapshot
 from watari.plan.plan import Plan

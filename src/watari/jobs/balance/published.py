@@ -7,7 +7,8 @@ only what the cloud itself would refuse (room, groups, aggregates) is.
 
 import numpy as np
 
-from watari.jobs.balance.draft import Draft, Move
+from watari.jobs.balance.draft import Draft
+from watari.jobs.placement.moves import Move
 from watari.model.reasons import Candidate
 from watari.plan.text import percent
 

@@ -8,7 +8,7 @@ import numpy as np
 from watari.jobs.placement.detect import Diagnosis
 from watari.jobs.placement.ledger import Ledger
 from watari.jobs.placement.standing import Standing
-from watari.jobs.balance.words import CURES, Miss, chosen_why, lost_why, no_destination, room_text
+from watari.jobs.placement.words import CURES, Miss, chosen_why, lost_why, no_destination, room_text
 from watari.jobs.placement.world import SETTLE_S, Bools, Floats, Ints, World
 from watari.model.compute import HostName
 from watari.model.reasons import Candidate
@@ -50,7 +50,11 @@ class Failure:
 
 @dataclass(slots=True)
 class Destinations:
-    """Destinations of one plan; `receives` are the hosts that may receive anything at all."""
+    """Destinations of one plan; `receives` are the hosts that may receive anything at all.
+
+    `emptied` hosts receive nothing because they are to be emptied themselves. `waived` rules are not looked at, by
+    code. `crowded`: a host may have as many servers of a role as the source, only never all of them.
+    """
 
     world: World
     policy: Policy
@@ -62,6 +66,9 @@ class Destinations:
     floor_memory_mib: Floats
     receives: Bools
     failures: dict[tuple[int, int], list[Failure]] = field(default_factory=dict)  # by zone and role (-1: any role)
+    emptied: frozenset[int] = frozenset()
+    waived: frozenset[str] = frozenset()
+    crowded: bool = False
 
     def weigh(self, s: int) -> Weighed | None:
         """Score every host of the zone; None if a rule forbids each of them.
@@ -162,7 +169,7 @@ class Destinations:
         else:
             return
         source = int(self.world.host_of[s])
-        at_source = self.ledger.role_at_source(role, source)
+        at_source = self._role_at(role, source)
         sizes = np.zeros_like(self._sizes(s)) if shut.all() else self._sizes(s)  # nobody receives: size is no matter
         known = self.failures.setdefault(key, [])
         if len(known) < MOST_FAILURES:
@@ -181,7 +188,7 @@ class Destinations:
             return found
         if not special or role < 0:
             return None
-        at_source = self.ledger.role_at_source(role, int(self.world.host_of[s]))
+        at_source = self._role_at(role, int(self.world.host_of[s]))
         return next((f for f in special if at_source <= f.at_source and not (sizes < f.sizes).any()), None)
 
     def _sizes(self, s: int) -> Floats:
@@ -189,9 +196,19 @@ class Destinations:
         room = (world.server_memory_mib[s], world.server_disk_gib[s], world.vcpus[s])
         return np.concatenate((self.ledger.demands[:, s], np.array(room, np.float64)))
 
+    def _role_at(self, role: int, source: int) -> int:
+        """What a destination must have fewer of: servers of the role that stay; for an emptied host, that were there.
+
+        So a balance never crowds a role, and a drain never crowds it more than the host did that it empties.
+        """
+        stay = self.ledger.role_at_source(role, source)
+        return stay + self.ledger.departures.get((role, source), 0) if source in self.emptied else stay
+
     def why_closed(self, h: int) -> tuple[str, str]:
         """Why host `h` receives nothing at all, and what would help; both are empty if it may receive."""
         host, steal, limit = self.world.hosts[h], float(self.worst_steal[h]), self.policy.destination.max_steal
+        if h in self.emptied:
+            return "it is to be emptied as well", ""
         if host.state != "up":
             note = f": {host.state_note}" if host.state_note else ""
             return f"it is {host.state}{note}", f"bring {host.name} back into service"
@@ -223,15 +240,17 @@ class Destinations:
             ("vcpus", ledger.vcpus_free[zone] < world.vcpus[s]),
             ("cpu", need > (1 - policy.headroom) * world.cpus[zone] * (1 + 1e-9)),
         ]
-        if policy.spread_roles and role >= 0:
-            rules.append(("role", same_role >= ledger.role_at_source(role, source)))
+        if policy.spread_roles and role >= 0 and not self.crowded:
+            rules.append(("role", same_role >= self._role_at(role, source)))
         if apart := self._apart(s, zone):
             rules.append(("group", self._mask(zone, apart)))
         if server.aggregates:
             rules.append(("aggregate", self._outside(server.aggregates, zone)))
         if left := self.standing.left_hosts(s):
             rules.append(("return", self._named(zone, left)))
-        return rules
+        if policy.spread_roles and role >= 0 and self.crowded:
+            rules.append(("alone", ledger.all_of_role(role, zone)))
+        return [rule for rule in rules if rule[0] not in self.waived] if self.waived else rules
 
     def _misses(self, s: int, zone: slice, rules: Rules, cpu: Floats) -> list[Miss]:
         """Each rule with the hosts it is the first to rule out, and the best of them by that rule's measure."""

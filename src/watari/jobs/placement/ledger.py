@@ -78,6 +78,15 @@ class Ledger:
             return 0
         return int(self._role_row(role)[h]) - self.departures.get((role, h), 0) - self.inbound.get((role, h), 0)
 
+    def all_of_role(self, role: int, hosts: slice) -> Bools:
+        """Hosts that would have all servers of the role if one more came; none if one host has all of them now."""
+        members = self.of_role[self.role_edges[role] : self.role_edges[role + 1]]
+        at = self.world.host_of[members]
+        if (at == at[0]).all():
+            return np.zeros(hosts.stop - hosts.start, bool)
+        alone: Bools = self._role_row(role)[hosts] + 1 >= len(members)
+        return alone
+
     def move(self, s: int, source: int, target: int) -> None:
         """Book a move."""
         self.levels[:, source] -= self.demands[:, s]

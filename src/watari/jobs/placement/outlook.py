@@ -1,12 +1,15 @@
-"""What the moves of a draft should bring: steal and starved servers after, by the fluid share of each host's CPU."""
+"""What moves should bring: steal and starved servers after, by the fluid share of each host's CPU."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from watari.jobs.balance.draft import Draft
-from watari.jobs.placement.world import Bools, Floats, Ints
+from watari.jobs.placement.detect import Diagnosis
+from watari.jobs.placement.moves import Move
+from watari.jobs.placement.world import Bools, Floats, Ints, World
 from watari.plan.plan import Forecast, HostForecast
+from watari.policy.values import Detect
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +28,11 @@ class Outlook:
         return self.relieved.get(h, ())
 
 
-def outlook(draft: Draft) -> Outlook:
+def outlook(world: World, found: Diagnosis, detect: Detect, moves: Iterable[Move]) -> Outlook:
     """Project every host that a move touches: steal = max(0, 1 - capacity / demand) of each demand there."""
-    world, found, detect = draft.world, draft.found, draft.policy.detect
     at = world.settled.copy()
     changed = np.zeros(len(world.hosts), bool)
-    for m in draft.moves:
+    for m in moves:
         at[m.server] = m.target
         changed[[m.source, m.target]] = True
     asked = world.host_sum(found.now, at)
@@ -44,11 +46,10 @@ def outlook(draft: Draft) -> Outlook:
     relieved: dict[int, tuple[int, ...]] = {}
     for h in np.flatnonzero(changed).tolist():
         relieved[h] = tuple(s for s in world.on(h).tolist() if stays[s])
-    return Outlook(at, steal, after, changed, relieved, _forecast(draft, at, steal, after, changed))
+    return Outlook(at, steal, after, changed, relieved, _forecast(world, found, at, steal, after, changed))
 
 
-def _forecast(draft: Draft, at: Ints, steal: Floats, after: Bools, changed: Bools) -> Forecast:
-    world, found = draft.world, draft.found
+def _forecast(world: World, found: Diagnosis, at: Ints, steal: Floats, after: Bools, changed: Bools) -> Forecast:
     n = len(world.hosts)
     asked_before, asked_after = world.host_sum(found.now, world.host_of), world.host_sum(found.now, at)
     starved_before = np.bincount(world.host_of, found.starved, n)

@@ -26,7 +26,7 @@ class Ban:
 
 @dataclass(slots=True)
 class Standing:
-    """Answers `ban(server)` lazily: only servers of hot hosts are ever asked about."""
+    """Answers about a server lazily: only those of hosts that are to be left are ever asked about."""
 
     world: World
     policy: Policy
@@ -80,17 +80,35 @@ class Standing:
             return Ban("pinned", f"cannot move live: {server.pinned_by}", "Move its neighbours, or it cold.")
         if not self.world.readings.known[s]:
             return Ban("no-data", "its load is not known", "Check the exporter on its host.")
-        for group in self.groups.get(server.id, ()):
-            if group.policy == "affinity" and len(group.members) > 1:
-                why = f"server group {group.name} (affinity) keeps it with {len(group.members) - 1} others"
-                return Ban("affinity", why, "Make the group soft-affinity, or move its neighbours.")
+        if group := self.kept_together(s):
+            why = f"server group {group.name} (affinity) keeps it with {len(group.members) - 1} others"
+            return Ban("affinity", why, "Make the group soft-affinity, or move its neighbours.")
         return None
 
+    def kept_together(self, s: int) -> ServerGroup | None:
+        """The hard affinity group that ties the server to others."""
+        groups = self.groups.get(self.world.readings.ids[s], ())
+        return next((g for g in groups if g.policy == "affinity" and len(g.members) > 1), None)
+
     def _wish(self, s: int) -> Ban | None:
-        server, exclude = self.world.servers[s], self.policy.exclude
-        pin = server.metadata.get(exclude.pin_metadata_key, "").strip().lower()
+        if ban := self.pin(s) or self.exclusion(s):
+            return ban
+        host = self.world.servers[s].host
+        if self.host_excluded(host):
+            return Ban("excluded", f"the policy leaves {host} alone (exclude.hosts)", "Change exclude.hosts.")
+        return None
+
+    def pin(self, s: int) -> Ban | None:
+        """Its owner pinned it."""
+        key = self.policy.exclude.pin_metadata_key
+        pin = self.world.servers[s].metadata.get(key, "").strip().lower()
         if pin and pin not in ("false", "no", "0", "off"):
-            return Ban("pinned", f"its metadata pins it ({exclude.pin_metadata_key}={pin})", "Remove the metadata key.")
+            return Ban("pinned", f"its metadata pins it ({key}={pin})", "Remove the metadata key.")
+        return None
+
+    def exclusion(self, s: int) -> Ban | None:
+        """The policy leaves this server, its project or its role alone."""
+        server, exclude = self.world.servers[s], self.policy.exclude
         if self._excluded and (self._excluded.match(server.name) or self._excluded.match(server.id)):
             return Ban("excluded", "the policy excludes it (exclude.servers)", "Take it out of exclude.servers.")
         if server.project and server.project in exclude.projects:
@@ -98,8 +116,6 @@ class Standing:
         role = self.role(s)
         if role and role in exclude.roles:
             return Ban("excluded", f"the policy excludes role {role}", "Change exclude.roles.")
-        if self.host_excluded(server.host):
-            return Ban("excluded", f"the policy leaves {server.host} alone (exclude.hosts)", "Change exclude.hosts.")
         return None
 
     def role(self, s: int) -> str:

@@ -1,15 +1,12 @@
-"""The sentences of a balance plan: why this server, why this host, why not another."""
+"""The sentences about destinations: why this host, why not another, why none at all."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from watari.model.compute import Server
-from watari.model.reasons import Candidate, Reason
-from watari.plan.text import listed, percent
-from watari.policy.values import Detect, Policy
-
-Relief = Literal["full", "partial", "lasting"]  # of a host: whole, in part, or one server off a host with room
+from watari.model.reasons import Candidate
+from watari.plan.text import percent
+from watari.policy.values import Policy
 
 CURES = {
     "memory": "free memory there or add a host",
@@ -17,6 +14,7 @@ CURES = {
     "vcpus": "raise the hosts' CPU allocation ratio or add a host",
     "cpu": "add a host to the zone or lower destination.headroom",
     "role": "spread the role over more hosts, or set destination.spread_roles to false",
+    "alone": "add a host, or set destination.spread_roles to false",
     "group": "add a host, or make the server group soft-anti-affinity",
     "aggregate": "add hosts to the aggregate",
     "return": "wait, or lower calm.no_return",
@@ -29,6 +27,7 @@ FAILS = {  # one host, many hosts
     "vcpus": ("has no vCPUs left", "have no vCPUs left"),
     "cpu": ("would be too full", "would be too full"),
     "role": ("would crowd its role", "would crowd its role"),
+    "alone": ("would have all of its role", "would have all of its role"),
     "group": ("would break anti-affinity", "would break anti-affinity"),
     "aggregate": ("is outside its aggregates", "are outside its aggregates"),
     "return": ("was left by it not long ago", "were left by it not long ago"),
@@ -47,35 +46,6 @@ class Miss:
     best: str
     text: str
     cure: str
-
-
-def rule_reasons(detect: Detect, steal: float, load: float, rounds: int, needed: int) -> tuple[Reason, ...]:
-    """The three facts that make a server starved, each value beside its limit."""
-    return (
-        Reason("steal", "steal", percent(steal), percent(detect.steal)),
-        Reason("load", "load per vCPU", f"{load:.2f}", f"{detect.load_per_vcpu:.2f}"),
-        Reason("held", "held", _rounds(rounds), _rounds(needed)),
-    )
-
-
-def host_reason(why: str, host: str, need_cores: float, cpus: float) -> Reason:
-    """Why a server leaves a host that is not starved itself."""
-    text = {
-        "starved": f"servers starve on {host}, which is asked for",
-        "over": f"{host} is asked for",
-        "forecast": f"{host} will soon be asked for",
-    }[why]
-    return Reason(f"host-{why}", text, f"{need_cores:.1f} cores", f"{cpus:.1f}")
-
-
-def takes_off(cores: float, source: str, relief: Relief) -> Reason:
-    """What its leaving does for the host."""
-    rest = {
-        "full": "; no fewer moves relieve it",
-        "partial": ", which this plan does not relieve fully",
-        "lasting": ": its steal lasts although it is not asked for too much, so the worst-off gets away first",
-    }[relief]
-    return Reason("choice", f"its leaving takes {cores:.1f} cores off {source}{rest}")
 
 
 def chosen_why(first: Candidate, role: str) -> Candidate:
@@ -110,17 +80,11 @@ def room_text(
         "vcpus": f"no room for {server.vcpus} vCPUs under its allocation ratio",
         "cpu": f"CPU would reach {percent(cpu_after)}, limit {percent(1 - limits.headroom)}",
         "role": "it has as many servers of the role as the source",
+        "alone": "every server of the role would be on it",
         "group": "it runs a member of the same anti-affinity group",
         "aggregate": f"it is not in {', '.join(sorted(server.aggregates))}",
         "return": "the server left it within calm.no_return",
     }[code]
-
-
-def still_over(why: str, need_cores: float, cpus: float, stuck: Sequence[str], stuck_why: str) -> str:
-    """A host that the plan leaves over its capacity; `stuck` cannot leave it, the first of them for `stuck_why`."""
-    asked = "will soon be asked for" if why == "forecast" else "is asked for"
-    text = f"{asked} {need_cores:.1f} of {cpus:.1f} cores and this plan does not relieve it"
-    return f"{text}: {listed(tuple(stuck), 3)} cannot leave ({stuck_why})" if stuck else text
 
 
 def no_destination(misses: Sequence[Miss], zone: str) -> tuple[str, str]:
@@ -136,7 +100,3 @@ def no_destination(misses: Sequence[Miss], zone: str) -> tuple[str, str]:
 
 def _with_role(candidate: Candidate, role: str) -> str:
     return f", {candidate.same_role} {role} there" if role else ""
-
-
-def _rounds(n: int) -> str:
-    return f"{n} round" if n == 1 else f"{n} rounds"

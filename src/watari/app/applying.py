@@ -1,0 +1,54 @@
+"""Carry a plan out on whichever cloud it is for, and measure what it brought."""
+
+from collections.abc import Callable
+
+from watari.act.durable.records import policy_of
+from watari.act.durable.store import Store
+from watari.app import runs
+from watari.app.benefit import book, starved_now
+from watari.app.clouds import Cloud, is_sim, open_cloud
+from watari.app.plans import Applied, Watch, apply_plan, check_fresh, cloud_of
+from watari.plan.plan import Plan
+from watari.policy.load import load_policy, policy_text
+
+Say = Callable[[str], None]
+Stopping = Callable[[], bool]
+
+
+def apply(
+    plan: Plan,
+    policy_ref: str | None,
+    cloud_name: str | None,
+    database: str | None,
+    watch: Watch,
+    stopping: Stopping,
+    say: Say = lambda line: None,
+) -> Applied:
+    """Carry a plan out. On a real cloud it becomes a run in the database, which survives this process.
+
+    Raises Stale when the plan has expired, belongs to another policy, or its servers are gone or were resized, and Busy
+    while another process works there.
+    """
+    policy = load_policy(policy_ref)
+    if is_sim(cloud_of(plan, cloud_name)):
+        return apply_plan(plan, policy, cloud_name, watch, stopping)
+    cloud = check_fresh(plan, policy, cloud_name)
+    with runs.opened(database) as store:
+        starved = starved_now(cloud, policy)
+        run_id = runs.begin(store, plan, cloud, policy_text(policy_ref), starved)
+        return finish(store, run_id, cloud, watch, stopping, say)
+
+
+def resume(store: Store, run_id: str, watch: Watch, stopping: Stopping, say: Say) -> Applied:
+    """Go on with a run that was interrupted; one that is over is left as it is. Raises BadInput for an unknown id."""
+    row = runs.find_run(store, run_id)
+    return finish(store, row.id, open_cloud(row.cloud), watch, stopping, say)
+
+
+def finish(store: Store, run_id: str, cloud: Cloud, watch: Watch, stopping: Stopping, say: Say) -> Applied:
+    """Work on a run to its end, then measure."""
+    started = cloud.clock.now()
+    run = runs.carry_out(store, run_id, watch, stopping)
+    after = book(store, run, cloud, policy_of(store, run_id), stopping, say) if run.finished else None
+    seconds = (cloud.clock.now() - started).total_seconds()
+    return Applied(run, runs.find_run(store, run_id).starved_before, after, seconds, f"watari runs show {run_id}")

@@ -1,0 +1,248 @@
+"""Runs on real clouds: begun, watched, resumed, cancelled and undone, whichever process does the work."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from watari.act.durable.books import Books, holders
+from watari.act.durable.carrying import Context
+from watari.act.durable.engine import Engine
+from watari.act.durable.records import (
+    RunRow,
+    entries_of,
+    list_runs,
+    load_run,
+    policy_of,
+    refresh,
+    submit,
+)
+from watari.act.durable.store import Store
+from watari.act.durable.tables import runs
+from watari.act.guard import Guard, UnderWay, foreign
+from watari.act.handlers import handlers
+from watari.act.journal import Entry, Run
+from watari.act.saga import Saga
+from watari.app.clouds import Cloud, open_cloud
+from watari.app.state import state_dir
+from watari.errors import BadInput, Busy, Permanent, Stale, Transient
+from watari.plan.inverse import inverse
+from watari.plan.plan import Operation, Plan
+from watari.ports import Inventory
+
+OTHERS_S = 30.0  # between two looks at who else moves servers
+LOOK_S = 0.5  # between two looks at the database while a run is watched
+
+Watch = Callable[[Run, datetime], None]
+Stopping = Callable[[], bool]
+
+
+def database_url(named: str | None = None) -> str:
+    """`--database`, else `$WATARI_DATABASE`, else runs.db in the state directory."""
+    return named or os.environ.get("WATARI_DATABASE") or str(state_dir() / "runs.db")
+
+
+@contextmanager
+def opened(named: str | None = None) -> Iterator[Store]:
+    """The database that runs live in. Raises BadInput, Transient and Permanent that name it."""
+    store = Store(database_url(named))
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def begin(store: Store, plan: Plan, cloud: Cloud, policy: tuple[str, str], starved: int | None = None) -> str:
+    """Keep the plan and its run. Raises Stale when the cloud is no longer what the plan saw.
+
+    A run of this plan that is not over is gone on with, however the cloud looks by now: it knows what it did.
+    """
+    if not any(row.plan_id == plan.id and row.ended_at is None for row in list_runs(store, only_open=True)):
+        check_cloud(plan, cloud.compute.inventory())
+    return submit(store, plan, cloud.name, policy, cloud.clock.now(), starved)[0]
+
+
+def check_cloud(plan: Plan, inventory: Inventory) -> None:
+    """Raises Stale, naming them, when servers of the plan are gone or were resized since."""
+    wrong = [why for op in plan.operations if (why := _changed(op, inventory))]
+    if wrong:
+        more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
+        raise Stale(f"the cloud is no longer what the plan saw: {'; '.join(wrong[:5])}{more}: plan again")
+
+
+def carry_out(store: Store, run_id: str, watch: Watch, stopping: Stopping) -> Run:
+    """Work on a run until it is over, or until `stopping`: then what is under way is finished and nothing begun.
+
+    Returns the run as far as it came.
+
+    Raises Busy when another process works with the same SQLite file, and Permanent when nothing can be written.
+    """
+    with _working(store, {run_id}) as engine:
+        engine.enqueue(run_id)
+        return _watch(store, engine, run_id, watch, stopping)
+
+
+def work(store: Store, ended: threading.Event, say: Callable[[str], None]) -> None:
+    """Be a worker for every run in the database until `ended`; then finish what is under way."""
+    with _working(store, None) as engine:
+        say(f"working with {store.shown} as {engine.lease.executor}")
+        known: set[str] = set()
+        while not ended.wait(1.0):
+            open_ = {row.id: row for row in list_runs(store, only_open=True) if not row.stopping}
+            for id in sorted(open_.keys() - known):
+                say(f"{id}: {open_[id].job} on {open_[id].cloud}")
+                if not store.is_postgres:  # alone on this file: what nobody queued, or a dead process, is taken up
+                    engine.enqueue(id)
+            known = set(open_)
+            if engine.carrier.trouble:
+                raise Permanent(engine.carrier.trouble)
+
+
+def cancel(store: Store, run_id: str, watch: Watch) -> Run | None:
+    """Stop what is under way, skip what has not begun. None: another process works on it, and was told."""
+    with store.writing() as c:
+        asked = runs.update().where(runs.c.id == run_id, runs.c.ended_at.is_(None)).values(cancelled=True)
+        if not c.execute(asked).rowcount:
+            state = next((row.state for row in list_runs(store) if row.id == run_id), None)
+            raise BadInput(f"{run_id} is over ({state})" if state else f'no run "{run_id}"; see `watari runs list`')
+    try:
+        return carry_out(store, run_id, watch, lambda: False)
+    except Busy:
+        return None
+
+
+def undo_plan(store: Store, run_id: str) -> tuple[Plan, Cloud, tuple[str, str]]:
+    """The plan that takes a run back, its cloud and its policy. Raises BadInput while the run goes on."""
+    row = find_run(store, run_id)
+    if row.ended_at is None:
+        raise BadInput(f"{run_id} is not over: `watari runs cancel {run_id}` first")
+    run, cloud = load_run(store, run_id), open_cloud(row.cloud)
+    done = [o for o in run.operations if o.state == "done"]
+    done.sort(key=lambda o: max((r.ended_at for r in o.steps if r.ended_at), default=run.started_at))
+    with store.reading() as c:
+        text = c.execute(sa.select(runs.c.policy_text, runs.c.policy_source).where(runs.c.id == run_id)).one()
+    return inverse(run.plan, [o.operation for o in done], cloud.clock.now()), cloud, (text[0], text[1])
+
+
+def find_run(store: Store, run_id: str) -> RunRow:
+    """One run, by its id, or by that of its plan if there is only one run of it. Raises BadInput."""
+    rows = list_runs(store)
+    found = [row for row in rows if row.id == run_id] or [row for row in rows if row.plan_id == run_id]
+    if len(found) == 1:
+        return found[0]
+    newest = f"; the newest is {rows[0].id}" if rows else "; there are none yet"
+    raise BadInput(f'no run "{run_id}"{newest}, see `watari runs list`')
+
+
+def journal(store: Store, run_id: str) -> list[Entry]:
+    """What was written down of a run, oldest first."""
+    return entries_of(store, run_id)
+
+
+@contextmanager
+def _working(store: Store, only: set[str] | None) -> Iterator[Engine]:
+    clouds = _Clouds(store)
+    engine = Engine(store, clouds.open_run)
+    if not store.is_postgres:  # a run that was left long ago does not go on because another one begins
+        engine.carrier.only = only
+    engine.start()
+    try:
+        yield engine
+    finally:
+        engine.stop()
+
+
+def _watch(store: Store, engine: Engine, run_id: str, watch: Watch, stopping: Stopping) -> Run:
+    run, seen, told = load_run(store, run_id), 0.0, False
+    while True:
+        if stopping() and not told:
+            _stop(store, run_id)
+            told = True
+        try:
+            seen = refresh(store, run, seen)
+        except Transient:  # the lease ends this process if it lasts
+            time.sleep(LOOK_S)
+            continue
+        watch(run, datetime.now().astimezone())
+        if engine.carrier.trouble:
+            raise Permanent(engine.carrier.trouble)
+        if all(o.over for o in run.operations) or (told and not any(o.under_way for o in run.operations)):
+            return run
+        time.sleep(LOOK_S)
+
+
+def _stop(store: Store, run_id: str) -> None:
+    with store.writing() as c:
+        c.execute(runs.update().where(runs.c.id == run_id).values(stopping=True))
+
+
+def _changed(op: Operation, inventory: Inventory) -> str:
+    if op.move is None:
+        return ""
+    server = inventory.servers.get(op.move.server)
+    if server is None:
+        return f"{op.name} does not exist any more"
+    if op.vcpus and server.vcpus != op.vcpus:
+        return f"{op.name} was resized from {op.vcpus} to {server.vcpus} vCPUs"
+    if op.cost.memory_mib and server.memory_mib != op.cost.memory_mib and server.status == "ACTIVE":
+        return f"{op.name} was resized from {op.cost.memory_mib:.0f} to {server.memory_mib} MiB"
+    return ""
+
+
+@dataclass(slots=True)
+class _Clouds:
+    """The clouds and runs that this process has opened."""
+
+    store: Store
+    _clouds: dict[str, Cloud] = field(default_factory=dict)
+    _contexts: dict[str, Context] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def open_run(self, engine: Engine, run_id: str) -> Context:
+        """The context of a run; its cloud's hosts are read once. Raises what opening the cloud raises."""
+        with self._lock:
+            if run_id not in self._contexts:
+                self._contexts[run_id] = self._opened(engine, run_id)
+            return self._contexts[run_id]
+
+    def _opened(self, engine: Engine, run_id: str) -> Context:
+        run, policy = load_run(self.store, run_id), policy_of(self.store, run_id)
+        name = find_run(self.store, run_id).cloud
+        cloud = self._clouds.get(name) or open_cloud(name)
+        self._clouds[name] = cloud
+        inventory = cloud.compute.inventory()
+        others = _Others(self.store, cloud, inventory)
+        books = Books(
+            self.store, engine.lease, name, Guard(policy, inventory.hosts), cloud.clock, others=others.read,
+            released=engine.carrier.turns.wake,
+        )  # fmt: skip
+        budgets = policy.budgets
+        saga = Saga(handlers(cloud.compute), books, cloud.clock, budgets.stalled_after_s, budgets.deadline_s)
+        return Context(run, saga, books)
+
+
+@dataclass(slots=True)
+class _Others:
+    """Moves on a cloud that no worker of ours asked for, read again every OTHERS_S."""
+
+    store: Store
+    cloud: Cloud
+    inventory: Inventory
+    _read_at: float = float("-inf")
+    _known: list[UnderWay] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def read(self) -> list[UnderWay]:
+        """Raises Transient when the cloud does not answer: then nothing new begins."""
+        with self._lock:
+            if time.monotonic() - self._read_at > OTHERS_S:
+                flights = self.cloud.compute.flights()
+                with self.store.reading() as c:
+                    own = holders(c, self.cloud.name)
+                self._known, self._read_at = foreign(flights, own, self.inventory.hosts), time.monotonic()
+            return self._known

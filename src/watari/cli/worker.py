@@ -1,0 +1,55 @@
+"""`watari worker`: one more process that carries runs out."""
+
+import argparse
+import signal
+import threading
+from datetime import datetime
+
+from watari.cli.base import WatariCommand
+from watari.cli.exits import DONE
+from watari.cli.options import add_database
+
+
+class Worker(WatariCommand):
+    """Carry out every run of a database, until Ctrl-C
+
+    With PostgreSQL any number of workers, on any machines that reach it and the clouds, share the work: each operation
+    belongs to one of them, budgets are kept over all, and what a dead one left is taken over within 30 s. With a SQLite
+    file there is one at a time. Ctrl-C: moves under way are finished, then it ends; twice: at once, and another worker
+    (or `watari runs resume`) goes on.
+    """
+
+    examples = """
+        examples:
+          watari worker --database postgresql://watari@db/watari
+          watari worker                         takes up what was interrupted, from the SQLite file of `watari apply`
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        add_database(parser)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> int:
+        from watari.app import runs
+        from watari.cli.interrupts import leave_at_once
+
+        ended = threading.Event()
+
+        def stop(number: int, frame: object) -> None:
+            if ended.is_set():
+                leave_at_once()
+            ended.set()
+
+        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            with runs.opened(parsed_args.database) as store:
+                runs.work(store, ended, self._say)
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        return DONE
+
+    def _say(self, line: str) -> None:
+        self.stdout.write(f"{datetime.now():%H:%M:%S} {line}\n")
+        self.stdout.flush()

@@ -1,0 +1,40 @@
+"""`python -m watari.lab up|status|down|reset [--dir DIR] [--computes N] [--zones N] [--base-port PORT]`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from watari.errors import WatariError
+from watari.lab.lab import Lab
+from watari.lab.paths import LabPaths, default_dir
+from watari.lab.spec import LabSpec
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m watari.lab")
+    parser.add_argument("verb", choices=("up", "status", "down", "reset"))
+    parser.add_argument("--dir", type=Path, default=default_dir())
+    parser.add_argument("--computes", type=int, default=6)
+    parser.add_argument("--zones", type=int, default=2)
+    parser.add_argument("--base-port", type=int, default=21000)
+    asked = parser.parse_args()
+    root = asked.dir.resolve()
+    try:
+        if asked.verb == "up" or (asked.verb == "reset" and not LabPaths(root).description.exists()):
+            lab = Lab(LabSpec(root, asked.computes, asked.zones, asked.base_port), print)
+        else:
+            lab = Lab.open(root, print)
+        if asked.verb == "status":
+            for row in lab.status():
+                where = f"{row.pid or '':>7} {row.port or '':>6} {row.memory_mib:6.0f}"
+                print(f"{row.name:20} {row.state:7} {where} {row.note}")
+        else:
+            getattr(lab, asked.verb)()
+    except WatariError as error:
+        print(f"watari: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""Start services side by side, wait for each, stop them in order; what fails is told and leaves nothing running."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from datetime import datetime
+
+from keystoneauth1.exceptions import ClientException
+
+from watari.lab.clouds import connect
+from watari.lab.nova import ZYGOTE, compute_service
+from watari.lab.services import APIS, BASE, METERS, Services
+
+Say = Callable[[str], None]
+COMPUTES_S = 120.0
+
+
+class Bringup:
+    """One start of a lab: knows what it started, so that it can take that back."""
+
+    def __init__(self, services: Services, say: Say) -> None:
+        self._services, self._say = services, say
+        self._began = time.monotonic()
+        self._wall = time.time()
+        self._cancelled = threading.Event()
+        self.started: list[str] = []
+
+    def start(self, names: Iterable[str]) -> None:
+        for name in names:
+            if self._services.start(name):
+                self.started.append(name)
+
+    def wait(self, names: Sequence[str]) -> None:
+        """Wait for services side by side, saying each. Raises Failed for the first that fails."""
+
+        def one(name: str) -> None:
+            self._services.wait(name, self._cancelled.is_set)
+            if not self._cancelled.is_set():
+                self.said(name)
+
+        self.together([(lambda name=name: one(name)) for name in names])  # type: ignore[misc]
+
+    def together(self, jobs: Sequence[Callable[[], None]]) -> None:
+        """Run jobs side by side; the first error ends the wait and is raised."""
+        with ThreadPoolExecutor(max(1, len(jobs))) as pool:
+            futures: list[Future[None]] = [pool.submit(job) for job in jobs]
+            try:
+                done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+                for future in done:
+                    future.result()
+            except BaseException:
+                self._cancelled.set()
+                raise
+
+    def computes_up(self) -> None:
+        """Wait until Nova has heard from every compute host since this start. Raises Failed."""
+        hosts = set(self._services.place.spec.hosts)
+        end = time.monotonic() + COMPUTES_S
+        cloud = connect(self._services.place)
+        while True:
+            try:
+                missing = hosts - {
+                    service.host
+                    for service in cloud.compute.services(binary="nova-compute")
+                    if service.state == "up" and self._heard_since(service.updated_at)
+                }
+            except ClientException:
+                missing = hosts  # the API is there and what it needs is not yet
+            if not missing:
+                self.said(f"{len(hosts)} compute hosts")
+                return
+            for name in (*map(compute_service, sorted(missing)), "nova-conductor", "nova-scheduler"):
+                if self._services.identity(name) is None and not self._wanted(name):
+                    raise self._services.failure(name, "ended")
+            if time.monotonic() > end:
+                raise self._services.failure(compute_service(min(missing)), "does not report to Nova")
+            time.sleep(0.3)
+
+    def roll_back(self) -> None:
+        """Stop what this start started."""
+        self._cancelled.set()
+        if self.started:
+            self._say("stopping what was started")
+            stop_all(self._services, self.started)
+
+    def said(self, what: str) -> None:
+        self._say(f"{what:<22} {time.monotonic() - self._began:6.1f} s")
+
+    def _wanted(self, name: str) -> bool:
+        return (self._services.place.paths.run / "want" / name).exists()
+
+    def _heard_since(self, updated_at: str | None) -> bool:
+        if not updated_at:
+            return False
+        return datetime.fromisoformat(f"{updated_at[:19]}+00:00").timestamp() >= self._wall - 1
+
+
+def stop_all(services: Services, names: Iterable[str]) -> None:
+    """Stop services, those first that need the others."""
+    chosen = set(names)
+    stages = (services.forked, (ZYGOTE, *METERS), APIS, BASE[1:], BASE[:1])
+    for stage in stages:
+        members = [name for name in stage if name in chosen]
+        if members:
+            with ThreadPoolExecutor(len(members)) as pool:
+                list(pool.map(services.stop, members))

@@ -1,0 +1,51 @@
+"""The lab's clouds.yaml, and connections through it."""
+
+import openstack
+import yaml
+from openstack.config import OpenStackConfig
+from openstack.connection import Connection
+
+from watari.lab.paths import write_text
+from watari.lab.place import Place
+from watari.lab.spec import LINK_MIB_S, PASSWORD, REGION
+
+ADMIN = "lab"
+USER = "lab-user"  # a project's member without any other right
+DEMO = "lab-demo"  # the administrator in the project of the sample servers
+PROJECT = "demo"
+
+
+def write_clouds(place: Place) -> None:
+    def cloud(user: str, project: str) -> dict[str, object]:
+        auth = {
+            "auth_url": place.identity_url,
+            "username": user,
+            "password": PASSWORD,
+            "project_name": project,
+            "user_domain_name": "Default",
+            "project_domain_name": "Default",
+        }
+        return {"auth": auth, "region_name": REGION, "interface": "public", "identity_api_version": 3}
+
+    watari = {
+        "prometheus": {"url": place.spec.url("prometheus")},
+        "shared_storage": True,
+        "link_mib_s": LINK_MIB_S,
+    }
+    clouds = {
+        ADMIN: cloud("admin", "admin") | {"watari": watari},
+        USER: cloud("demo", PROJECT),
+        DEMO: cloud("admin", PROJECT),
+    }
+    text = "# Written by `watari lab up`.\n" + yaml.safe_dump({"clouds": clouds}, sort_keys=False)
+    write_text(place.paths.clouds_yaml, text, mode=0o600)
+
+
+def connect(place: Place, cloud: str = ADMIN) -> Connection:
+    """A connection that knows this lab's clouds.yaml and nothing else of the caller's surroundings."""
+    config = OpenStackConfig(
+        config_files=[str(place.paths.clouds_yaml)], vendor_files=[], secure_files=[], load_envvars=False
+    )
+    connection = openstack.connection.Connection(config=config.get_one(cloud))
+    connection.compute.default_microversion = "2.95"
+    return connection

@@ -1,0 +1,157 @@
+"""The software of the lab: Debian's packages for the base, PyPI's for OpenStack, each installed once."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from watari.errors import BadInput, Permanent
+from watari.lab.command import tail
+from watari.lab.paths import LabPaths, told
+
+PYTHON_PACKAGES = (
+    "nova==34.0.0",
+    "keystone==30.0.0",
+    "glance==33.0.0",
+    "openstack-placement==16.0.0",
+    "neutron==29.0.0",
+    "pymysql",
+    "python-memcached",
+    "uwsgi",
+)
+NEEDED_MIB = 2048  # the environment, the template and the data of six hosts, with room
+_POLICY = Path("/usr/sbin/policy-rc.d")
+_VIRT = Path(__file__).parent / "virt"
+
+Say = Callable[[str], None]
+
+
+def missing_debian_packages() -> list[str]:
+    """Debian packages whose programs are not on this machine."""
+    programs = {
+        "mariadb-server": "mariadbd",
+        "memcached": "memcached",
+        "prometheus": "prometheus",
+        "erlang-base": "epmd",
+    }
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/bin"
+    missing = [package for package, program in programs.items() if not shutil.which(program, path=path)]
+    if not any(Path("/usr/lib/rabbitmq").glob("lib/rabbitmq_server-*/sbin/rabbitmq-server")):
+        missing.append("rabbitmq-server")
+    return sorted(missing)
+
+
+def install_debian_packages(paths: LabPaths, say: Say) -> None:
+    """Install what is missing. Raises BadInput, naming the packages, if this account or system cannot."""
+    missing = missing_debian_packages()
+    if not missing:
+        return
+    words = " ".join(missing)
+    if not shutil.which("apt-get"):
+        raise BadInput(f"the lab needs the programs of Debian's packages {words}, and this system has no apt-get")
+    if os.geteuid() != 0:
+        raise BadInput(
+            f"these packages are missing: {words}; install them as root and run this again:\n"
+            f"  sudo apt-get install --no-install-recommends {words}"
+        )
+    say(f"installing {words}")
+    log = paths.log_of("apt")
+    with nothing_starts(_POLICY):
+        if _apt(log, "install", *missing):
+            _apt(log, "update")  # the lists may be missing, or older than what the mirror still has
+            if _apt(log, "install", *missing):
+                raise Permanent(f"apt-get could not install {words}; the end of {log}:\n{tail(log.read_bytes())}")
+
+
+@contextmanager
+def nothing_starts(policy: Path) -> Iterator[None]:
+    """Keep the packages' own services from starting; a policy that the machine has already is left alone."""
+    if policy.exists():
+        yield
+        return
+    policy.write_text("#!/bin/sh\nexit 101\n")
+    policy.chmod(0o755)
+    try:
+        yield
+    finally:
+        policy.unlink(missing_ok=True)
+
+
+def install_python_packages(paths: LabPaths, say: Say) -> None:
+    """Make the environment with OpenStack in it, unless it is there already. Raises Permanent if that fails."""
+    stamp = paths.venv / ".watari-lab"
+    wanted = _fingerprint()
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    free_mib = shutil.disk_usage(paths.root).free // (1024 * 1024)
+    if free_mib < NEEDED_MIB:
+        raise Permanent(f"{paths.root} has {free_mib} MiB free and the lab needs about {NEEDED_MIB}; free space first")
+    _check_compiler()
+    say(f"installing {' '.join(PYTHON_PACKAGES[:5])} and what they need (once, a few minutes)")
+    log = paths.log_of("pip")
+    if not stamp.exists() and not _complete(paths):
+        shutil.rmtree(paths.venv, ignore_errors=True)
+        _run(log, [sys._base_executable or sys.executable, "-m", "venv", str(paths.venv)], "make an environment")  # type: ignore[attr-defined]
+    _run(log, [paths.bin("python"), "-m", "pip", "install", "--disable-pip-version-check", *PYTHON_PACKAGES], "install")
+    with told(stamp):
+        stamp.write_text(wanted)
+
+
+def link_virt(paths: LabPaths) -> None:
+    """Put the virt driver and the ML2 driver where Nova and Neutron load such things from."""
+    site = Path(
+        sysconfig.get_path("purelib", vars={"base": str(paths.venv), "platbase": str(paths.venv)}, scheme="venv")
+    )
+    for source, link in ((_VIRT / "driver.py", "nova/virt/watari_lab.py"), (_VIRT / "ml2.py", "watari_lab_ml2.py")):
+        target = site / link
+        target.unlink(missing_ok=True)
+        target.symlink_to(source)
+    described = site / "watari_lab-1.dist-info"
+    described.mkdir(exist_ok=True)
+    (described / "METADATA").write_text("Metadata-Version: 2.1\nName: watari-lab\nVersion: 1\n")
+    (described / "entry_points.txt").write_text(
+        "[neutron.ml2.mechanism_drivers]\nwatari_lab = watari_lab_ml2:LabMechanismDriver\n"
+    )
+
+
+def _check_compiler() -> None:
+    """uWSGI comes as source. Raises BadInput naming the packages that are missing."""
+    missing = [] if shutil.which("cc") or shutil.which("gcc") else ["build-essential"]
+    header = Path(sysconfig.get_path("include")) / "Python.h"
+    if not header.exists():
+        missing.append("python3-dev")
+    if missing:
+        words = " ".join(missing)
+        raise BadInput(f"uWSGI has to be compiled; install {words} first: apt-get install {words}")
+
+
+def _fingerprint() -> str:
+    text = "\n".join((*PYTHON_PACKAGES, sys.version))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _complete(paths: LabPaths) -> bool:
+    """Whether there is an environment that pip can go on with."""
+    return Path(paths.bin("pip")).exists()
+
+
+def _apt(log: Path, command: str, *arguments: str) -> int:
+    env = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    options = ["-y", "-o", "DPkg::Lock::Timeout=600", "--no-install-recommends"]
+    with log.open("ab") as file:
+        return subprocess.run(
+            ["apt-get", *options, command, *arguments], env=env, stdin=subprocess.DEVNULL, stdout=file, stderr=file
+        ).returncode
+
+
+def _run(log: Path, argv: list[str], what: str) -> None:
+    env = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")}
+    with told(log), log.open("ab") as file:
+        code = subprocess.run(argv, env=env, stdin=subprocess.DEVNULL, stdout=file, stderr=file).returncode
+    if code:
+        raise Permanent(f"{what} failed: `{' '.join(argv[:4])} …`; the end of {log}:\n{tail(log.read_bytes())}")

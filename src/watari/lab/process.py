@@ -1,0 +1,136 @@
+"""Processes that outlive the command which started them: pid files that a re-used pid cannot fool, signals, memory."""
+
+import os
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from watari.lab.paths import write_text
+
+STOPPED = "T"
+GONE = ("Z", "X")
+TICK_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A process for sure: its pid, when it began (clock ticks since boot), and in which boot of the machine."""
+
+    pid: int
+    started: int
+    boot: str
+
+    def __str__(self) -> str:
+        return f"{self.pid} {self.started} {self.boot}\n"
+
+
+def boot_id() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def stat_of(pid: int) -> tuple[str, int, int] | None:
+    """State letter, session and start time of a process; None if there is none."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    fields = text.rpartition(")")[2].split()  # the command's name, in parentheses, may hold anything
+    return fields[0], int(fields[3]), int(fields[19])
+
+
+def identify(pid: int) -> Identity | None:
+    stat = stat_of(pid)
+    return None if stat is None or stat[0] in GONE else Identity(pid, stat[2], boot_id())
+
+
+def read_pid_file(path: Path) -> Identity | None:
+    """The process of a pid file, if it still runs. What is not a pid file names no process."""
+    try:
+        pid, started, boot = path.read_text().split()
+        claimed = Identity(int(pid), int(started), boot)
+    except (FileNotFoundError, ValueError):
+        return None
+    with suppress(ChildProcessError):
+        os.waitpid(claimed.pid, os.WNOHANG)  # our own child would stay a zombie
+    return claimed if identify(claimed.pid) == claimed else None
+
+
+def spawn(argv: Sequence[str], env: Mapping[str, str], log: Path, pid_file: Path) -> Identity | None:
+    """Start a process in a session of its own, its output to the end of `log`. None if it ended at once."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    actions = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644),
+        (os.POSIX_SPAWN_DUP2, 1, 2),
+    ]
+    pid = os.posix_spawnp(
+        argv[0], list(argv), dict(env), file_actions=actions, setsid=True, setsigmask=(), setsigdef=[signal.SIGPIPE]
+    )
+    identity = identify(pid)
+    if identity:
+        write_text(pid_file, str(identity))
+    return identity
+
+
+def send(pid_file: Path, number: signal.Signals, *, whole_group: bool = True) -> None:
+    """Signal a process, with those that it started; nothing if it does not run."""
+    identity = read_pid_file(pid_file)
+    if identity is None:
+        return
+    with suppress(ProcessLookupError):
+        if whole_group:
+            os.killpg(identity.pid, number)
+        else:
+            os.kill(identity.pid, number)
+
+
+def wait_gone(pid_file: Path, timeout_s: float) -> bool:
+    """Whether the process has ended within the time."""
+    end = time.monotonic() + timeout_s
+    while read_pid_file(pid_file) is not None:
+        if time.monotonic() > end:
+            return False
+        time.sleep(TICK_S)
+    return True
+
+
+def kill(pid_file: Path) -> None:
+    """SIGKILL to a process and all of its group, and wait until it is gone."""
+    send(pid_file, signal.SIGKILL)
+    wait_gone(pid_file, 10)
+    pid_file.unlink(missing_ok=True)
+
+
+def stop(pid_file: Path, timeout_s: float, *, whole_group: bool = False) -> bool:
+    """Ask a process to end, wait, then insist. Whether it ended by itself."""
+    send(pid_file, signal.SIGCONT)
+    send(pid_file, signal.SIGTERM, whole_group=whole_group)
+    if wait_gone(pid_file, timeout_s):
+        pid_file.unlink(missing_ok=True)
+        return True
+    kill(pid_file)
+    return False
+
+
+def paused(identity: Identity) -> bool:
+    stat = stat_of(identity.pid)
+    return stat is not None and stat[0] == STOPPED
+
+
+def memory_mib(pids: Sequence[int]) -> dict[int, float]:
+    """Memory of sessions by their leaders' pids, shared pages divided among those who share them (PSS)."""
+    totals = dict.fromkeys(pids, 0.0)
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        stat = stat_of(int(entry.name))
+        if stat is None or stat[1] not in totals:
+            continue
+        with suppress(OSError):
+            for line in (entry / "smaps_rollup").read_text().splitlines():
+                if line.startswith("Pss:"):
+                    totals[stat[1]] += int(line.split()[1]) / 1024
+    return totals
