@@ -1,13 +1,13 @@
-# Four jobs: demo, test, lint, bench. Each makes what it needs on first use and works offline afterwards.
+# Demo, test, lint, lab, bench. Each makes what it needs on first use and works offline afterwards.
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint bench clean help
+.PHONY: demo test lint lab test-lab bench bench-durable clean help
 help: ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
 $(STAMP): pyproject.toml
 	@echo "== making $(VENV) (once)"
@@ -32,6 +32,18 @@ lint: $(STAMP) ## ruff, mypy --strict, import contracts
 test: lint ## lint, then unit, scenario, property and contract tests
 	@echo "== pytest"
 	@CI=1 $(BIN)/python -m pytest -q -n 2 $(ARGS)
+
+lab: $(STAMP) ## a real OpenStack on this machine: watari lab up
+	@echo "== watari lab up $(ARGS)"
+	@$(BIN)/watari lab up $(ARGS)
+
+test-lab: $(STAMP) ## the contract, fault and kill tests on the lab's real OpenStack
+	@echo "== pytest on the lab"
+	@CI=1 WATARI_TEST_LAB=1 $(BIN)/python -m pytest -q -p no:xdist tests/lab tests/contract $(ARGS)
+
+bench-durable: $(STAMP) ## steps per second of the durable executor, beside the bare cost of a step
+	@echo "== benchmark of durable runs"
+	@$(BIN)/python -m benchmarks.durable $(ARGS)
 
 bench: $(STAMP) ## Watari, Watcher and hbal on the same cluster, then Watari alone up to 10,000 hosts
 	@echo "== benchmark"

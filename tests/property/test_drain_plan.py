@@ -23,7 +23,7 @@ LENIENT = Policy(drain=Drain(pinned="cold", allow_steal=True))
 STERN = Policy(drain=Drain(stopped="leave", crowd_roles=False))
 POLICIES = st.sampled_from((POLICY, LENIENT, STERN))
 CLOUDS = snapshots() | contended()
-MOST = settings(max_examples=1500)
+MOST = settings(max_examples=100)
 HALF = settings(max_examples=50)
 
 
