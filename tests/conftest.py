@@ -5,6 +5,10 @@ import os
 import pytest
 from hypothesis import settings
 
+from lab.rig import lab
+
+__all__ = ["lab"]
+
 settings.register_profile("dev", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")

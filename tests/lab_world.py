@@ -211,10 +211,12 @@ def _servers(cloud: Connection, near: list[str]) -> dict[str, ServerId]:
 
 
 def _filler(cloud: Connection, host: str, left_mib: int) -> dict[str, int]:
-    """A flavor that leaves that much memory on an empty host."""
+    """A flavor that leaves that much memory on a host, beside what is there."""
     node = next(h for h in _nova(cloud).hypervisors(details=True) if h.name == host)
-    row = cloud.placement.get(f"/resource_providers/{node.id}/inventories").json()["inventories"]["MEMORY_MB"]
-    return {**SMALL, "ram": int((row["total"] - row["reserved"]) * row["allocation_ratio"]) - left_mib}
+    provider = f"/resource_providers/{node.id}"
+    row = cloud.placement.get(f"{provider}/inventories").json()["inventories"]["MEMORY_MB"]
+    used = cloud.placement.get(f"{provider}/usages").json()["usages"].get("MEMORY_MB", 0)
+    return {**SMALL, "ram": int((row["total"] - row["reserved"]) * row["allocation_ratio"]) - used - left_mib}
 
 
 def _flavor(nova: Any, size: dict[str, int]) -> str:

@@ -1,17 +1,22 @@
-"""The worlds that the contract is tried on."""
+"""The worlds that the contract is tried on: the simulator, and with WATARI_TEST_LAB=1 the lab's real OpenStack."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from contract.world import World
+from lab.rig import WANTED
 from watari.drivers.sim.cloud import SimCloud
 from watari.drivers.sim.demand import TraceDemand
 from watari.drivers.sim.faults import Faults, NoMetrics
 from watari.drivers.sim.spec import SimSpec
 from watari.model.compute import GroupId, Host, HostName, Server, ServerGroup, ServerId, ZoneName
+
+if TYPE_CHECKING:
+    from watari.lab.lab import Lab
 
 
 def simulated() -> World:
@@ -44,12 +49,34 @@ def simulated() -> World:
     )  # fmt: skip
 
 
-# A world that is expensive to make gives the same one at every call, and has a `restore` that works.
 WORLDS: dict[str, Callable[[], World]] = {"sim": simulated}
 
 
-@pytest.fixture(params=sorted(WORLDS))
+@pytest.fixture(scope="session")
+def real(lab: "Lab") -> World:
+    """A world in the lab's OpenStack, measured by its Prometheus; the same one for every test."""
+    from lab.power import Power
+    from lab_world import lab_world
+    from watari.drivers.openstack import RealTime
+    from watari.drivers.prometheus import PrometheusMeter, read_settings
+
+    def pace(seconds: float) -> None:
+        for host in lab.spec.hosts:
+            lab.knobs(host, seconds=seconds, cold_seconds=min(seconds, 1.0))
+
+    power = Power(lab)
+    meter = PrometheusMeter(read_settings({"url": lab.spec.url("prometheus")}), RealTime())
+    world = lab_world(
+        "lab", lab.paths.clouds_yaml, meter, kill_host=power.cut, revive_host=power.restore, pace=pace
+    )
+    lab.mute(world.silent)
+    return world
+
+
+@pytest.fixture(params=[*sorted(WORLDS), *(["lab"] if WANTED else [])])
 def world(request: pytest.FixtureRequest) -> Iterator[World]:
-    made = WORLDS[request.param]()
+    """Made anew for each test, or, where that is expensive, brought back to its beginning by `restore`."""
+    make = WORLDS.get(request.param)
+    made: World = make() if make else request.getfixturevalue("real")
     yield made
     made.restore()

@@ -106,7 +106,7 @@ def test_a_kill_at_any_entry_asks_for_nothing_twice(dies_at: set[int], faults: l
     # A refused request has no effect, so it may be repeated when its answer was lost; a taken one never is.
     taken = Counter((m.server, m.target) for m in office.cloud.inventory().past)
     assert all(times == 1 for times in taken.values())
-    assert set(office.api.asked) <= {(op.subject, op.target) for op in made.operations}
+    assert set(office.api.asked) <= {(ServerId(op.subject), op.target) for op in made.operations}
     assert not office.cloud.flights_progress(), "nothing flies that nobody watches"
 
 
@@ -118,7 +118,7 @@ def test_a_kill_at_each_entry_in_turn_loses_no_move() -> None:
             office.tick()
         assert not office.executor.runs
         servers = office.cloud.inventory().servers
-        assert all(servers[op.subject].host == op.target for op in made.operations)
+        assert all(servers[ServerId(op.subject)].host == op.target for op in made.operations)
         assert sum(office.api.asked.values()) == len(made.operations)
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from strategies import after_moves, contended
 from watari.jobs.balance import plan
-from watari.model.compute import ComputeSnapshot
+from watari.model.compute import ComputeSnapshot, ServerId
 from watari.plan.plan import Plan
 from watari.policy.values import Policy
 
@@ -33,7 +33,7 @@ def relieved_hosts(made: Plan) -> set[str]:
 
 def carried_out(cloud: ComputeSnapshot, made: Plan, only: set[str]) -> ComputeSnapshot:
     """The cloud after the plan's moves away from the hosts of `only`."""
-    moves = {op.subject: op.target for op in made.operations if op.source in only}
+    moves = {ServerId(op.subject): op.target for op in made.operations if op.source in only}
     return after_moves(cloud, moves)
 
 

@@ -24,7 +24,7 @@ HALF = settings(max_examples=50)
 
 
 def moves_of(made: Plan) -> dict[ServerId, HostName]:
-    return {op.subject: op.target for op in made.operations}
+    return {ServerId(op.subject): op.target for op in made.operations}
 
 
 def some_of(data: st.DataObject, made: Plan) -> list[Operation]:
@@ -72,7 +72,7 @@ def crowd(snapshot: ComputeSnapshot, moved: Iterable[Operation]) -> dict[HostNam
     for flight in snapshot.flights:
         there[flight.target].append(snapshot.servers[flight.server])
     for op in moved:
-        there[op.target].append(snapshot.servers[op.subject])
+        there[op.target].append(snapshot.servers[ServerId(op.subject)])
     return there
 
 
@@ -117,7 +117,7 @@ def test_no_part_of_a_plan_leaves_a_role_less_spread(cloud: ComputeSnapshot, dat
     """Not fewer hosts, and on no host more of it than on its fullest one before; flights come and go as they do."""
     made = plan(cloud, POLICY)
     done = list(made.operations) if data is None else some_of(data, made)
-    moves = {op.subject: op.target for op in done}
+    moves = {ServerId(op.subject): op.target for op in done}
     for before_moves in (cloud, settled(cloud)):
         before = spread(before_moves)
         after = spread(after_moves(before_moves, moves))
@@ -132,7 +132,7 @@ def test_room_and_groups_hold_in_every_part_of_a_plan(cloud: ComputeSnapshot, da
     done = some_of(data, plan(cloud, POLICY))
     there = crowd(cloud, done)
     for op in done:
-        host, server = cloud.hosts[op.target], cloud.servers[op.subject]
+        host, server = cloud.hosts[op.target], cloud.servers[ServerId(op.subject)]
         guests = there[host.name]
         assert sum(s.memory_mib for s in guests) <= host.memory_mib
         assert server.local_disk_gib == 0 or sum(s.local_disk_gib for s in guests) <= host.disk_gib

@@ -37,6 +37,7 @@ class Cloud:
     clock: Clock
     save: Callable[[], None]
     sim: SimCloud | None = None
+    missing: Callable[[], tuple[Finding, ...]] = tuple  # what the meter did not find when it was last read
 
     def snapshot(self) -> ComputeSnapshot:
         """One reading of the cloud."""
@@ -110,15 +111,22 @@ def _open_real(name: str) -> Cloud:
         compute = connect(name, files)
     except BadInput as e:
         raise BadInput(f"{e}; {SIM} is the embedded, simulated cloud, and `watari lab up` makes a real one") from None
-    return Cloud(name, compute, _meter(compute.settings.prometheus, compute.clock), compute.clock, lambda: None)
-
-
-def _meter(section: Mapping[str, Any], clock: Clock) -> Meter:
+    section = compute.settings.prometheus
     if not section:
-        return NoMeter()
+        return Cloud(name, compute, NoMeter(), compute.clock, lambda: None, missing=_no_meter)
     from watari.drivers.prometheus import PrometheusMeter, read_settings
 
-    return PrometheusMeter(read_settings(section), clock)
+    meter = PrometheusMeter(read_settings(section, f"clouds.yaml: {name}.watari.prometheus"), compute.clock)
+
+    def missing() -> tuple[Finding, ...]:
+        return meter.last_report.findings() if meter.last_report else ()
+
+    return Cloud(name, compute, meter, compute.clock, lambda: None, missing=missing)
+
+
+def _no_meter() -> tuple[Finding, ...]:
+    cure = "Name one under `watari: {prometheus: {url: ...}}` in the cloud's section of clouds.yaml."
+    return (Finding("meter", "no-meter", "no Prometheus is known for this cloud: nobody's load is known", help=cure),)
 
 
 def _open_sim(name: str, *, fresh: bool) -> Cloud:
@@ -164,7 +172,8 @@ def snapshot_of(cloud: str | None, file: str | None) -> tuple[ComputeSnapshot, t
         return read_snapshot(file if file == "-" else Path(file))
     if not cloud:
         raise BadInput("name a cloud (--cloud sim) or a file (--snapshot cluster.json)")
-    return open_cloud(cloud).snapshot(), ()  # reading changes nothing, so nothing is saved: an `apply` may be at work
+    opened = open_cloud(cloud)
+    return opened.snapshot(), opened.missing()  # nothing is saved: an `apply` may be at work
 
 
 def _sim_path(size: SimSize) -> Path:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NewType
 
+from watari.model.compute import HostName
 from watari.model.reasons import Candidate, Finding, Reason, Refusal
 from watari.plan.steps import MOVES, Move, Step
 
@@ -56,14 +57,14 @@ class Operation:
         return next((step for step in self.steps if isinstance(step, MOVES)), None)
 
     @property
-    def source(self) -> str:
+    def source(self) -> HostName:
         """The host that the subject leaves; empty if nothing moves."""
-        return self.move.source if self.move else ""
+        return self.move.source if self.move else HostName("")
 
     @property
-    def target(self) -> str:
+    def target(self) -> HostName:
         """The host that the subject goes to; empty if nothing moves."""
-        return self.move.target if self.move else ""
+        return self.move.target if self.move else HostName("")
 
 
 @dataclass(frozen=True, slots=True)

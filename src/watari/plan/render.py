@@ -58,7 +58,7 @@ def render_table(plan: Plan) -> tuple[tuple[str, ...], list[tuple[str | int | fl
     """
     rows: list[tuple[str | int | float, ...]] = []
     for op in plan.operations:
-        server, source, steal = (op.name, op.source, f"{_steal(op.steal_before)} -> {_steal(op.steal_after)}")
+        server, source, steal = (op.name, str(op.source), f"{_steal(op.steal_before)} -> {_steal(op.steal_after)}")
         if not op.move:
             server, source, steal = "", op.name, ""
         why = ", ".join(_reason(reason) for reason in op.reasons) or _host_reason(op)

@@ -17,6 +17,7 @@ from watari.drivers.sim.faults import ApiDown, Faults, MigrationRefused, SlowLin
 from watari.jobs.balance import plan
 from watari.model.compute import HostName, ServerId
 from watari.observe.compute import compute_snapshot
+from watari.plan.steps import LiveMigrate
 from watari.policy.values import Policy
 from watari.ports import MigrationId
 
@@ -70,7 +71,7 @@ class Bench:
 @pytest.fixture
 def bench() -> Bench:
     made = Bench()
-    assert (made.step.step.server, made.step.step.target) == (WEB, H2)
+    assert (made.record.operation.subject, made.record.operation.target) == (WEB, H2)
     return made
 
 
@@ -92,6 +93,7 @@ def test_the_intent_is_written_before_the_cloud_is_asked(bench: Bench) -> None:
 
 def test_the_rate_that_the_guard_allows_is_what_is_asked_for(bench: Bench) -> None:
     bench.tick()
+    assert isinstance(bench.step.step, LiveMigrate)
     assert bench.step.step.bandwidth_mib_s == 800.0
     (under_way,) = bench.executor.under_way()
     assert under_way.rate_mib_s == 800.0

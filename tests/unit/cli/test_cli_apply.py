@@ -66,9 +66,7 @@ def test_every_change_is_a_line_and_the_last_is_the_result(run: Run, plan: Plan,
     for op in plan.operations:
         mine = [row for row in changes if row["operation"] == op.id]
         assert [row["state"] for row in mine][-1] == "done"
-        assert {(row["server"], row["from"], row["to"]) for row in mine} == {
-            (op.name, op.source, op.target)
-        }
+        assert {(row["server"], row["from"], row["to"]) for row in mine} == {(op.name, op.source, op.target)}
     written = tmp_path / "state" / "journal" / f"{plan.id}.jsonl"
     assert result == {
         "event": "result",
@@ -93,9 +91,7 @@ def test_every_change_is_a_line_and_the_last_is_the_result(run: Run, plan: Plan,
 def test_twice_is_safe(run: Run, plan: Plan) -> None:
     first, second = run("apply", "plan.json", "--yes"), run("apply", "plan.json", "--yes", "-q")
     assert (first.code, second.code, second.err) == (0, 0, "")
-    assert {row["text"] for row in rows(second.out)[:-1]} == {
-        f"is on {op.target} already" for op in plan.operations
-    }
+    assert {row["text"] for row in rows(second.out)[:-1]} == {f"is on {op.target} already" for op in plan.operations}
 
 
 def test_an_empty_plan_is_done_at_once(run: Run) -> None:
@@ -107,13 +103,14 @@ def test_an_empty_plan_is_done_at_once(run: Run) -> None:
 
 def test_what_cannot_be_done_is_3_and_said(run: Run, plan: Plan) -> None:
     op = plan.operations[0]
-    step = replace(op.steps[0], source=op.target, target=op.source)
+    assert op.move is not None
+    step = replace(op.move, source=op.target, target=op.source)
     save_plan(replace(plan, operations=(replace(op, steps=(step,)), *plan.operations[1:])), "plan.json")
     ended = run("apply", "plan.json", "--yes")
     assert ended.code == 0  # it is where the changed plan wants it already
     ends = {end for o in plan.operations for end in (o.source, o.target)}
     elsewhere = min(ends - {op.source, op.target})
-    step = replace(op.steps[0], source=op.target, target=elsewhere)
+    step = replace(op.move, source=op.target, target=elsewhere)
     save_plan(replace(plan, operations=(replace(op, steps=(step,)),)), "plan.json")
     ended = run("apply", "plan.json", "--yes")
     assert ended.code == 3

@@ -50,10 +50,15 @@ def test_every_command_has_help_with_examples(run: Run, name: str) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["plan"], '"plan" is no command; use watari plan balance'),
-        (["plan", "ballast"], '"plan ballast" is no command; use watari plan balance'),
+        (["plan"], '"plan" is no command; use watari plan balance or watari plan drain'),
+        (["plan", "ballast"], '"plan ballast" is no command; use watari plan balance or watari plan drain'),
         (["aply", "plan.json"], '"aply" is no command; did you mean apply?'),
-        (["fly"], '"fly" is no command; the commands are apply, demo, help, plan balance, replay, snapshot'),
+        (
+            ["fly"],
+            '"fly" is no command; the commands are apply, demo, help, lab down, lab reset, lab status, lab up, '
+            "plan balance, plan drain, replay, runs cancel, runs list, runs resume, runs show, runs undo, snapshot, "
+            "worker",
+        ),
         (["--nope"], "--nope is no global option; options of a command stand after it, see watari --help"),
         (["help", "aply"], '"aply" is no command; did you mean apply?'),
     ],

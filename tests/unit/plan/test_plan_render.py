@@ -12,7 +12,7 @@ from watari.model.compute import HostName, ServerId
 from watari.model.reasons import Candidate, Finding, Reason, Refusal
 from watari.plan.plan import Cost, Forecast, Operation, OperationId, Plan
 from watari.plan.render import explain, render, render_operation, render_table
-from watari.plan.steps import LiveMigrate
+from watari.plan.steps import ColdMigrate, DisableHost, EnableHost, LiveMigrate
 
 
 def operation(number: int, name: str, source: str, target: str, wave: int = 1) -> Operation:
@@ -155,6 +155,91 @@ def test_the_table() -> None:
     assert rows[0][:8] == ("1", "web-0107", "az1-h07", "az1-h22", 32.0, 90, 1, "16 % -> 0.6 %")
     assert str(rows[0][8]).startswith("steal 16 % (limit 5 %), load per vCPU 1.23")
     assert rows[1][4:8] == (56.0, 300, 2, "unknown -> unknown")
+
+
+def drained(*operations: Operation, refusals: tuple[Refusal, ...] = ()) -> Plan:
+    disable = DisableHost(HostName("h7"), "watari drain: broken DIMM (2024-05-01T12:00Z)")
+    first = Operation(OperationId("1"), "h7", "h7", "az1", "", 1, (disable,), Cost())
+    return replace(
+        PLAN,
+        job="drain",
+        cloud="lab",
+        operations=(first, *operations),
+        refusals=refusals,
+        findings=(),
+        forecast=Forecast(),
+    )
+
+
+LIVE = replace(operation(2, "web-1", "h7", "h8", 2), waits_for=(OperationId("1"),))
+COLD = replace(
+    operation(3, "old-1", "h7", "h9", 3),
+    steps=(ColdMigrate(ServerId("id-old-1"), HostName("h7"), HostName("h9")),),
+    cost=Cost(0, 20480, 68, 68),
+    waits_for=(OperationId("1"),),
+    waits_why="link of h7: 1 of 1 at once in wave 2",
+    vcpus=4,
+)
+ENABLE = replace(
+    operation(4, "h7", "", "", 4),
+    steps=(EnableHost(HostName("h7"), "watari drain: broken DIMM (2024-05-01T12:00Z)"),),
+    cost=Cost(),
+    waits_for=tuple(map(OperationId, ("1", "2", "3"))),
+)
+
+
+def test_a_drain() -> None:
+    assert render(drained(LIVE, COLD, ENABLE)) == dedent("""\
+        plan drain p-1a2b3c4d on lab: h7 would be empty: 2 moves (1 live, 1 cold) in 2 waves, 32 GiB memory, 20 GiB disk, about 3 min
+          wave 1
+            1 disable h7: watari drain: broken DIMM (2024-05-01T12:00Z)
+          wave 2
+            2 live-migrate web-1 h7 -> h8 (32 GiB, about 90 s)
+          wave 3
+            3 cold-migrate old-1 h7 -> h9 (4 vCPU, 20 GiB disk, about 68 s, down about 68 s)
+                waits: link of h7: 1 of 1 at once in wave 2
+          wave 4
+            4 enable h7
+                waits for operations 2, 3
+        """)  # noqa: E501  golden text
+
+
+@pytest.mark.parametrize(
+    ("moves", "codes", "said"),
+    [
+        ((), (), "h7 is empty and would take no more servers"),
+        ((), ("error",), "h7 would keep its only server: no moves"),
+        ((), ("error", "pinned"), "h7 would keep all 2 servers: no moves"),
+        ((LIVE,), ("moving",), "h7 would be empty: 1 move in 1 wave, 32 GiB memory, about 90 s"),
+        ((LIVE,), ("arriving",), "h7 would keep 1 of 2 servers: 1 move in 1 wave, 32 GiB memory, about 90 s"),
+    ],
+)
+def test_the_verdict_of_a_drain(moves: tuple[Operation, ...], codes: tuple[str, ...], said: str) -> None:
+    made = drained(*moves, refusals=tuple(Refusal(f"s{i}", code, "why") for i, code in enumerate(codes)))
+    assert render(made).splitlines()[0] == f"plan drain p-1a2b3c4d on lab: {said}"
+
+
+@pytest.mark.parametrize("code", ["host-down", "storage"])
+def test_a_host_that_is_not_drained_at_all(code: str) -> None:
+    plan = replace(
+        drained(), operations=(), findings=(Finding("h7", code, "is down: nothing moves live off it", "error"),)
+    )
+    said = "nothing was planned: h7 is down: nothing moves live off it"
+    assert render(plan).splitlines()[0] == f"plan drain p-1a2b3c4d on lab: {said}"
+
+
+def test_many_operations_that_one_waits_for() -> None:
+    many = replace(ENABLE, waits_for=tuple(OperationId(str(n)) for n in range(2, 22)))
+    assert render_operation(many)[1] == "    waits for 20 operations, 2 to 21"
+
+
+def test_the_rows_of_a_drain() -> None:
+    _, rows = render_table(drained(LIVE, COLD, ENABLE))
+    reason = "watari drain: broken DIMM (2024-05-01T12:00Z)"
+    assert rows[0] == ("1", "", "h7", "", 0.0, 0, 1, "", reason, "disable-host")
+    assert [row[9] for row in rows] == ["disable-host", "live-migrate", "cold-migrate", "enable-host"]
+    assert rows[3][:4] == ("4", "", "h7", "")
+    assert explain(drained(LIVE), "h7") == [f"h7: operation 1 of plan p-1a2b3c4d, wave 1 of 2: disable h7: {reason}"]
 
 
 def test_explain_a_moved_server_by_id_and_by_name() -> None:

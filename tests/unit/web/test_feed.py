@@ -8,6 +8,7 @@ import pytest
 
 from watari.app.clouds import SimSize
 from watari.app.demo import SLOT_S, Demo
+from watari.model.compute import ServerId
 from watari.policy.load import load_policy
 from watari.policy.values import LookAhead, Policy
 from watari.web.contract import NO_DATA, PageState, PageTick
@@ -146,9 +147,8 @@ def test_placed_follows_the_moves(steps: Day) -> None:
     placed = [pair for tick in steps.page.ticks for pair in tick["placed"]]
     cloud = steps.demo.cloud
     moved = [
-        (cloud.server_ids.index(step.step.server), cloud.host_names.index(step.step.target))
-        for step in (record.steps[0] for record in steps.demo.ended)
-        if step.state == "done"
+        (cloud.server_ids.index(ServerId(op.subject)), cloud.host_names.index(op.target))
+        for op in (record.operation for record in steps.demo.ended if record.steps[0].state == "done")
     ]
     assert sorted(placed) == sorted(moved)
     assert moved
@@ -249,13 +249,13 @@ def test_details_of_a_server_on_its_way() -> None:
 
 
 def test_details_after_a_move_know_where_it_was(steps: Day) -> None:
-    step = steps.demo.ended[0].steps[0]
-    told = Inspector(steps.demo).details(step.step.server)
+    step, op = steps.demo.ended[0].steps[0], steps.demo.ended[0].operation
+    told = Inspector(steps.demo).details(op.subject)
     assert told is not None
-    assert told["host"] == step.step.target
+    assert told["host"] == op.target
     assert step.ended_at is not None
     (move,) = told["moves"]
-    assert (move["from"], move["to"], move["outcome"]) == (step.step.source, step.step.target, "done")
+    assert (move["from"], move["to"], move["outcome"]) == (op.source, op.target, "done")
     assert move["ended"] == step.ended_at.isoformat()
 
 

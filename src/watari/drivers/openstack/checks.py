@@ -29,7 +29,7 @@ class Checks:
     hosts: Hosts
     placement: Placement
 
-    def before(self, id: ServerId, target: HostName | None, kind: MigrationKind) -> Server:
+    def before(self, id: ServerId, target: HostName | None, kind: MigrationKind) -> Seen:
         """The server, if nothing is seen against its move. Raises Refused with the reason.
 
         Calls: server, service of the source, of the target, Placement; with a group two or three more.
@@ -39,7 +39,21 @@ class Checks:
             raise Refused(why)
         if target is not None and (why := self._target(seen, target) or self._room(seen, target)):
             raise Refused(why)
-        return seen.server
+        return seen
+
+    def choose(self, seen: Seen) -> HostName | None:
+        """Where to evacuate to within the zone; None: Nova's scheduler keeps it there by itself.
+
+        A server that was booted without naming a zone is tied to none: Nova would take it to any. Raises Refused when
+        no host of the zone can take it.
+        """
+        if seen.tied or not seen.zone:
+            return None
+        candidates = self.hosts.names(self.placement.with_room(seen.resources, seen.server.name))
+        chosen = next((host for host in candidates if not self._target(seen, host)), None)
+        if chosen is None:
+            raise Refused(f"no host of zone {seen.zone} is up and has room for {seen.server.name}")
+        return chosen
 
     def _state(self, seen: Seen, kind: MigrationKind) -> str:
         server = seen.server

@@ -85,12 +85,12 @@ class OpenStackCloud:
             raise Refused(f"a bandwidth of {bandwidth_mib_s} MiB/s moves nothing; give more than 0, or none")
         found = self._checks.before(server, target, "live")
         body = {"os-migrateLive": {"host": target, "block_migration": "auto"}}
-        return self._ask("live", server, target, LIVE, f"migrate {found.name} live to {target}", body)
+        return self._ask("live", server, target, LIVE, f"migrate {found.server.name} live to {target}", body)
 
     def start_cold_migration(self, server: ServerId, target: HostName) -> MigrationId:
         found = self._checks.before(server, target, "cold")
         return self._ask(
-            "cold", server, target, COLD, f"migrate {found.name} cold to {target}", {"migrate": {"host": target}}
+            "cold", server, target, COLD, f"migrate {found.server.name} cold to {target}", {"migrate": {"host": target}}
         )
 
     def start_evacuation(self, server: ServerId, target: HostName | None = None) -> MigrationId:
@@ -98,8 +98,9 @@ class OpenStackCloud:
         (2023.1) starts what ran by itself.
         """
         found = self._checks.before(server, target, "evacuation")
-        body: Json = {"evacuate": {"host": target} if target else {}}
-        return self._ask("evacuation", server, HostName(""), EVACUATE, f"evacuate {found.name}", body)
+        host = target or self._checks.choose(found)
+        body: Json = {"evacuate": {"host": host} if host else {}}
+        return self._ask("evacuation", server, HostName(""), EVACUATE, f"evacuate {found.server.name}", body)
 
     def migration(self, id: MigrationId) -> Migration:
         return self._moves.migration(handle_of(id))

@@ -59,8 +59,12 @@ def _config(files: Sequence[str | Path] | None) -> OpenStackConfig:
 
 
 def _clouds(config: OpenStackConfig) -> dict[str, dict[str, object]]:
-    """The sections as they are written: the SDK's own view turns numbers into text."""
-    return config.cloud_config.get("clouds") or {}
+    """The sections as they are written: the SDK's own view turns numbers into text.
+
+    Without any file the SDK makes up a section "defaults", which names no cloud.
+    """
+    clouds = config.cloud_config.get("clouds") or {}
+    return clouds if config.config_filename else {k: v for k, v in clouds.items() if k != "defaults"}
 
 
 def _known(config: OpenStackConfig) -> str:

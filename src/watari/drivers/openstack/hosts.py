@@ -74,6 +74,13 @@ class Hosts:
                 pass
         return self._providers.get(name)
 
+    def names(self, providers: Iterable[str]) -> list[HostName]:
+        """The hosts of hypervisors, in the same order; without those of nothing that is a host."""
+        if not set(providers) <= set(self._providers.values()):
+            self.provider(HostName(""), fresh=True)
+        host = {provider: name for name, provider in list(self._providers.items())}
+        return [host[provider] for provider in providers if provider in host]
+
     def set_service(self, name: HostName, reason: str | None) -> None:
         """Disable with a reason, or enable with None."""
         what = f"{'enable' if reason is None else 'disable'} host {name}"

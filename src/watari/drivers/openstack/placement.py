@@ -10,6 +10,7 @@ from watari.errors import Refused
 SUMMARIES = Version("1.29", "1.27", "reading what all hosts have to give")
 IN_TREE = Version("1.31", "1.31", "asking whether a server fits on one host")
 PROVIDER = Version("1.29", "1.0", "reading what a host has to give")
+MOST = 1000  # hosts to choose from
 CPUS = ("VCPU", "PCPU")
 WORDS = {"VCPU": "vCPUs", "PCPU": "dedicated CPUs", "MEMORY_MB": "MiB of memory", "DISK_GB": "GiB of disk"}
 
@@ -57,9 +58,21 @@ class Placement:
         memory, disk = (_capacity(rows[name]) if name in rows else None for name in ("MEMORY_MB", "DISK_GB"))
         return Capacity(*_cpus(rows), memory, disk)
 
+    def with_room(self, needed: Mapping[str, int], server: str) -> list[str]:
+        """Providers that can take that much, those with most memory left first."""
+        params: Params = {"resources": _resources(needed), "limit": MOST}
+        what = f"ask where {server} fits"
+        found = self.calls.get_placement("/allocation_candidates", IN_TREE, what, params)["provider_summaries"]
+
+        def left(provider: str) -> int:
+            memory = found[provider]["resources"].get("MEMORY_MB")
+            return memory["capacity"] - memory["used"] if memory else 0
+
+        return sorted(found, key=lambda provider: (-left(provider), provider))
+
     def why_not(self, provider: str, needed: Mapping[str, int], host: str, server: str) -> str:
         """Why `server` has no room on `host`, in words; empty if it has. One call, two more for the words."""
-        resources = ",".join(f"{name}:{amount}" for name, amount in sorted(needed.items()))
+        resources = _resources(needed)
         params: Params = {"resources": resources, "in_tree": provider, "limit": 1}
         what = f"ask whether {server} fits on {host}"
         if self.calls.get_placement("/allocation_candidates", IN_TREE, what, params)["allocation_requests"]:
@@ -89,6 +102,10 @@ class Placement:
                 return None
             self._builds[build] = (exact.cpus, exact.cpu_ratio)
         return Capacity(*self._builds[build], have.get("MEMORY_MB"), have.get("DISK_GB"))
+
+
+def _resources(needed: Mapping[str, int]) -> str:
+    return ",".join(f"{name}:{amount}" for name, amount in sorted(needed.items()))
 
 
 def _cpus(rows: Mapping[str, Json]) -> tuple[float, float]:

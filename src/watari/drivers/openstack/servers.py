@@ -12,7 +12,7 @@ from watari.errors import Permanent, Refused, Transient
 from watari.model.compute import HostName, Server, ServerId
 
 LIST = Version("2.69", "2.53", "reading servers with their flavors")  # 2.69: cells that do not answer show
-SHOW = Version("2.71", "2.53", "reading a server")  # 2.71: with its groups
+SHOW = Version("2.96", "2.53", "reading a server")  # 2.71: with its groups; 2.96: with the zone it is tied to
 NUMA = "2.79"  # Train; compute services may be older during an upgrade, then Nova refuses
 HOST, ZONE, TASK = "OS-EXT-SRV-ATTR:host", "OS-EXT-AZ:availability_zone", "OS-EXT-STS:task_state"
 SCOPE = "aggregate_instance_extra_specs:"
@@ -21,10 +21,15 @@ OPERATOR = re.compile(r"(=|==|!=|<=|>=|s(!=|<|<=|>|>=)|<\S+>)\s")  # of oslo.uti
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A server as Nova shows it, with what the model leaves out. `groups` is None when Nova is too old to say."""
+    """A server as Nova shows it, with what the model leaves out.
+
+    `tied`: Nova's scheduler keeps it in its zone; False if it would not, or is too old (2.96) to say. `groups` is None
+    when Nova is too old (2.71) to say.
+    """
 
     server: Server
     zone: str
+    tied: bool
     task: str  # what Nova does with it now; empty: nothing
     groups: tuple[str, ...] | None
     resources: Mapping[str, int]  # what it holds of its host, by Placement's classes
@@ -50,7 +55,8 @@ class Servers:
         row = self.calls.get(f"/servers/{id}", SHOW, f"show server {id}")["server"]
         server = server_of(row, self.settings, self.calls.offers(NUMA))
         groups = tuple(row["server_groups"]) if "server_groups" in row else None
-        return Seen(server, row.get(ZONE) or "", row.get(TASK) or "", groups, _resources(row))
+        zone, tied = row.get(ZONE) or "", row.get("pinned_availability_zone") or ""
+        return Seen(server, zone, bool(zone) and tied == zone, row.get(TASK) or "", groups, _resources(row))
 
     def locate(self, id: ServerId) -> Server | None:
         try:

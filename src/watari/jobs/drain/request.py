@@ -9,6 +9,7 @@ from watari.errors import BadInput
 from watari.model.compute import ComputeSnapshot, Host, HostName
 
 OURS = "watari drain"  # how the reasons begin by which a host that we disabled is known again
+FEW = 12  # hosts that are all named when somebody names none of them
 LONGEST_REASON = 200  # characters; Nova keeps 255 of a disabled_reason
 
 
@@ -32,10 +33,14 @@ def known_hosts(snapshot: ComputeSnapshot, names: Iterable[str]) -> tuple[HostNa
         raise BadInput("name at least one host to drain")
     for name in wanted:
         if name not in snapshot.hosts:
-            near = get_close_matches(name, list(snapshot.hosts), 3)
-            hint = f"; did you mean {' or '.join(near)}?" if near else ""
-            raise BadInput(f'no host "{name}" in this snapshot{hint}')
+            raise BadInput(f'no host "{name}" in this snapshot{_hint(name, sorted(snapshot.hosts))}')
     return wanted
+
+
+def _hint(name: str, hosts: list[HostName]) -> str:
+    if near := get_close_matches(name, hosts, 3):
+        return f"; did you mean {' or '.join(near)}?"
+    return f"; the hosts are {', '.join(hosts)}" if 0 < len(hosts) <= FEW else ""
 
 
 def disable_reason(host: Host, reason: str, at: datetime) -> str:

@@ -1,0 +1,56 @@
+"""Plans of chosen moves, written as `watari plan` would write them, for `watari apply`."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from watari.lab.spec import LabSpec
+from watari.model.compute import HostName, Server
+from watari.plan import codec
+from watari.plan.plan import Cost, Operation, OperationId, Plan
+from watari.plan.steps import LiveMigrate
+from watari.policy.load import load_policy
+
+WIDE = """\
+name: wide
+budgets: {total: 24, per_host_out: 12, per_host_in: 12, per_zone: 24, per_role: 24, link: none}
+"""
+
+
+def of_moves(spec: LabSpec, moves: Iterable[tuple[Server, str]], policy: Path | None = None) -> Plan:
+    """Live moves of servers to hosts, valid for an hour, under that policy."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    operations = tuple(_operation(spec, n, server, target) for n, (server, target) in enumerate(moves, 1))
+    digest = load_policy(None if policy is None else str(policy)).digest
+    plan = Plan("", "balance", "lab", now, now + timedelta(hours=1), "by-hand", digest, operations)
+    return replace(plan, id=codec.content_id(plan))
+
+
+def written(plan: Plan, path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(codec.dumps(plan), encoding="utf-8")
+    return path
+
+
+def wide(folder: Path, **budgets: str) -> Path:
+    """A policy file with budgets that hold nothing back; `budgets` are more of them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "wide.yaml"
+    more = "".join(f", {key}: {value}" for key, value in budgets.items())
+    path.write_text(WIDE.replace("}", f"{more}}}"), encoding="utf-8")
+    return path
+
+
+def to_their_other_host(plan: Plan, other: Mapping[str, str]) -> list[str]:
+    """Where each server of a plan ends, by name."""
+    return [other[op.name] for op in plan.operations]
+
+
+def _operation(spec: LabSpec, number: int, server: Server, target: str) -> Operation:
+    step = LiveMigrate(server.id, server.host, HostName(target))
+    cost = Cost(memory_mib=float(server.memory_mib), seconds=5.0)
+    zone = spec.zone_of(server.host)
+    return Operation(
+        OperationId(str(number)), server.id, server.name, zone, "", 1, (step,), cost, vcpus=server.vcpus
+    )
