@@ -5,11 +5,14 @@ from datetime import datetime, timedelta
 
 from watari.act.guard import Guard, foreign
 from watari.act.handlers import handlers
-from watari.act.journal import Entry, Run
+from watari.act.journal import Entry, OperationRecord, Run
 from watari.act.virtual import VirtualExecutor
+from watari.app.benefit import MEASURE, ended_at, paid
 from watari.errors import Transient
 from watari.jobs.balance import Memory, needs_help, plan, remember
-from watari.model.compute import ComputeSnapshot, Flight, PastMove
+from watari.jobs.balance.benefit import Before, Benefit, befores, measure, with_gains
+from watari.jobs.balance.benefit_words import benefit_text
+from watari.model.compute import ComputeSnapshot, Flight, PastMove, ServerId
 from watari.observe.compute import compute_snapshot
 from watari.plan.plan import Plan
 from watari.plan.steps import MOVES

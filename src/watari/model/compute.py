@@ -95,14 +95,25 @@ class Flight:
 
 @dataclass(frozen=True, slots=True)
 class PastMove:
-    """A migration that is over, from the cloud's own record: cool-down and cycle breaker look at it."""
+    """A migration that is over, from the cloud's own record: cool-down and cycle breaker look at it.
+
+    `benefit`: by how much steal (a share 0-1 of a vCPU's time) fell, before minus after, of the server that gained most
+    of those that the move was made for: itself, or neighbours that it left behind. 0 or less: the move did not help,
+    and by so much it got worse; a fall that is too small to matter counts as 0. None: not measured, or demand explains
+    it as well.
+    """
 
     server: ServerId
     source: HostName
     target: HostName
     ended: datetime
     done: bool = True  # False: failed or aborted, the server stayed
-    benefit: float | None = None  # steal before minus steal after, once measured
+    benefit: float | None = None
+
+    @property
+    def no_help(self) -> bool:
+        """It was made, measured, and did not help."""
+        return self.done and self.benefit is not None and self.benefit <= 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ class Placement:
         return Capacity(*_cpus(rows), memory, disk)
 
     def with_room(self, needed: Mapping[str, int], server: str) -> list[str]:
-        """Providers that can take that much, those with most memory left first."""
+        """Providers that can take that much, those with most memory left first; nested ones belong to another."""
         params: Params = {"resources": _resources(needed), "limit": MOST}
         what = f"ask where {server} fits"
         found = self.calls.get_placement("/allocation_candidates", IN_TREE, what, params)["provider_summaries"]
@@ -68,7 +68,8 @@ class Placement:
             memory = found[provider]["resources"].get("MEMORY_MB")
             return memory["capacity"] - memory["used"] if memory else 0
 
-        return sorted(found, key=lambda provider: (-left(provider), provider))
+        roots = [provider for provider, row in found.items() if not row["parent_provider_uuid"]]
+        return sorted(roots, key=lambda provider: (-left(provider), provider))
 
     def why_not(self, provider: str, needed: Mapping[str, int], host: str, server: str) -> str:
         """Why `server` has no room on `host`, in words; empty if it has. One call, two more for the words."""

@@ -79,12 +79,9 @@ class Ledger:
         return int(self._role_row(role)[h]) - self.departures.get((role, h), 0) - self.inbound.get((role, h), 0)
 
     def all_of_role(self, role: int, hosts: slice) -> Bools:
-        """Hosts that would have all servers of the role if one more came; none if one host has all of them now."""
-        members = self.of_role[self.role_edges[role] : self.role_edges[role + 1]]
-        at = self.world.host_of[members]
-        if (at == at[0]).all():
-            return np.zeros(hosts.stop - hosts.start, bool)
-        alone: Bools = self._role_row(role)[hosts] + 1 >= len(members)
+        """Hosts that would have all servers of the role if one more came."""
+        members = int(self.role_edges[role + 1] - self.role_edges[role])
+        alone: Bools = self._role_row(role)[hosts] + 1 >= members
         return alone
 
     def move(self, s: int, source: int, target: int) -> None:

@@ -11,8 +11,10 @@ from operator import attrgetter
 from watari.jobs.placement.world import World
 from watari.model.compute import HostName, PastMove, ServerGroup, ServerId
 from watari.model.reasons import Finding
-from watari.plan.text import format_duration
+from watari.plan.text import format_duration, percent
 from watari.policy.values import Policy
+
+LOOK = "Look at its CPU quota and pinning, its own load, and what else runs on {host}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,10 @@ class Standing:
         return {m.source for m in self.moves.get(self.world.readings.ids[s], ()) if m.done and m.ended > since}
 
     def findings(self) -> tuple[Finding, ...]:
-        """Servers that the cycle breaker holds."""
+        """Servers that the cycle breaker holds, and moves that did not help while their server rests."""
+        return (*self._cycles(), *self._no_help())
+
+    def _cycles(self) -> tuple[Finding, ...]:
         calm = self.policy.calm
         often = Counter(map(attrgetter("server"), self.world.snapshot.past))  # at least as many as count below
         counts = {id_: self._recent(self.moves[id_]) for id_, n in often.items() if n >= calm.cycle_moves}
@@ -60,6 +65,34 @@ class Standing:
         return tuple(
             Finding(id_, "cycle", text.format(n), "warning", cure) for id_, n in counts.items() if n >= calm.cycle_moves
         )
+
+    def _no_help(self) -> tuple[Finding, ...]:
+        snapshot = self.world.snapshot
+        servers = dict.fromkeys(m.server for m in snapshot.past if m.no_help and m.server in snapshot.servers)
+        last = (max(self.moves[id_], key=attrgetter("ended")) for id_ in servers if id_ in self.moves)
+        return tuple(self._useless(m) for m in last if m.no_help and self._rests_until(m) > self._now())
+
+    def _useless(self, move: PastMove) -> Finding:
+        """What the move was, what it brought, how the server is now, and where to look."""
+        name = self.world.snapshot.servers[move.server].name
+        worse = -100 * (move.benefit or 0.0)
+        brought = f"steal rose by {worse:.1f} points" if worse >= 0.1 else "steal did not fall"
+        at = f"{self.policy.local(move.ended):%H:%M}"
+        text = f"moved {move.source} -> {move.target} at {at} and that did not help: {brought}"
+        if load := self.world.snapshot.loads.get(move.server):
+            text += f"; it now has steal {percent(load.steal)}, load {load.load_per_vcpu:.2f} per vCPU"
+        until = f"It stays put until {self.policy.local(self._rests_until(move)):%H:%M}"
+        return Finding(name, "no-help", text, "warning", f"{LOOK.format(host=move.target)} {until}.")
+
+    def _pause_s(self, move: PastMove) -> float:
+        """How long a server rests after a move."""
+        calm = self.policy.calm
+        if not move.done:
+            return calm.failed_cool_down_s
+        return max(calm.cool_down_s, calm.no_help_cool_down_s) if move.no_help else calm.cool_down_s
+
+    def _rests_until(self, move: PastMove) -> datetime:
+        return move.ended + timedelta(seconds=self._pause_s(move))
 
     def _now(self) -> datetime:
         return self.world.snapshot.taken_at
@@ -131,19 +164,19 @@ class Standing:
             why = f"moved {n} times in {format_duration(calm.cycle_window_s)} (limit {calm.cycle_moves})"
             return Ban("cycle", why, "Moving does not help it: resize it or look at its load.")
 
-        def rests_until(move: PastMove) -> datetime:
-            return move.ended + timedelta(seconds=calm.cool_down_s if move.done else calm.failed_cool_down_s)
-
-        last = max(moves, key=rests_until)  # a failure does not cut the rest after an earlier move short
-        pause_s, word = (calm.cool_down_s, "moved") if last.done else (calm.failed_cool_down_s, "a move failed")
+        last = max(moves, key=self._rests_until)  # a failure does not cut the rest after an earlier move short
+        pause_s = self._pause_s(last)
         rest_s = pause_s - (self._now() - last.ended).total_seconds()
         if rest_s <= 0:
             return None
-        ago = format_duration(pause_s - rest_s)
-        until = self.policy.local(rests_until(last))
-        key = "calm.cool_down" if last.done else "calm.failed_cool_down"
+        ago, until = format_duration(pause_s - rest_s), f"{self.policy.local(self._rests_until(last)):%H:%M}"
+        if last.no_help:
+            why = f"moved {last.source} -> {last.target} {ago} ago and that did not help; it rests for "
+            help_ = f"{LOOK.format(host=last.target)} Or wait until {until}, or lower calm.no_help_cool_down."
+            return Ban("no-help", why + format_duration(pause_s), help_)
+        word, key = ("moved", "calm.cool_down") if last.done else ("a move failed", "calm.failed_cool_down")
         why = f"{word} {ago} ago; the cool-down is {format_duration(pause_s)}"
-        return Ban("cool-down", why, f"Wait until {until:%H:%M}, or lower {key}.")
+        return Ban("cool-down", why, f"Wait until {until}, or lower {key}.")
 
 
 def standing(world: World, policy: Policy) -> Standing:
@@ -153,7 +186,8 @@ def standing(world: World, policy: Policy) -> Standing:
         for member in group.members:
             groups[member].append(group)
     calm = policy.calm
-    longest_s = max(calm.cool_down_s, calm.no_return_s, calm.cycle_window_s, calm.failed_cool_down_s)
+    rests_s = max(calm.cool_down_s, calm.failed_cool_down_s, calm.no_help_cool_down_s)
+    longest_s = max(rests_s, calm.no_return_s, calm.cycle_window_s)
     since = world.snapshot.taken_at - timedelta(seconds=longest_s)
     for move in world.snapshot.past:
         if move.ended > since:

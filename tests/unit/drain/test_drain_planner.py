@@ -264,6 +264,22 @@ def test_an_excluded_host_receives_nothing_even_when_steal_is_allowed() -> None:
     assert refused(made) == {"web-1": "no-destination"}
 
 
+def test_when_steal_is_allowed_all_else_that_may_give_way_does() -> None:
+    servers = [server("db-1"), server("db-2", H2)]
+    loads = {"db-2": Load(0.2, 1.5, 3.0, NOON)}
+    cloud = snapshot(servers, [host(H1), host(H2)], loads=loads)
+    assert [op.target for op in moves(drain(cloud, policy=wanting(allow_steal=True)))] == ["h2"]
+    assert refused(drain(cloud, H1, H2, policy=wanting(allow_steal=True))) == dict.fromkeys(
+        ("db-1", "db-2"), "no-destination"
+    )
+
+
+def test_an_old_note_on_a_host_in_service_is_no_reason() -> None:
+    hosts = [host(H1, state_note="watari drain: long ago (2024-01-01T00:00Z)"), host(H2)]
+    made = drain(snapshot([server("web-1")], hosts), reason="firmware")
+    assert made.operations[0].steps == (DisableHost(H1, "watari drain: firmware (2024-05-01T12:00Z)"),)
+
+
 def test_equal_arguments_equal_plans() -> None:
     assert drain(CLOUD, then_enable=True) == drain(CLOUD, then_enable=True)
     assert drain(CLOUD) != drain(CLOUD, reason="other")
