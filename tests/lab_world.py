@@ -44,14 +44,23 @@ class LabWorld(World):
         for host in self.compute.inventory().hosts.values():
             if host.state == "disabled" and host.name != self.disabled:
                 self.compute.enable_host(host.name)
-        for server in self.homes:
-            self._calm(server)
-        for server, home in self.homes.items():
-            self._bring(server, home)
+        away = [server for server in self._seen() if not self._is_home(server)]
+        for server in away:
+            self._calm(server.id)
+        for server in away:
+            self._bring(server.id, self.homes[server.id])
         if self.host(self.disabled).state == "up":
             self.compute.disable_host(self.disabled, REASON)
         if self.pace is not None:
             self.pace(self.live_s)
+
+    def _seen(self) -> list[Any]:
+        """The world's servers as Nova shows them, in one call."""
+        return [server for server in self.nova.servers(all_projects=True) if server.id in self.homes]
+
+    def _is_home(self, server: Any) -> bool:
+        wanted = "SHUTOFF" if server.id == self.off else "ACTIVE"
+        return (server.compute_host, server.status, server.task_state) == (self.homes[server.id], wanted, None)
 
     def _calm(self, server: ServerId) -> None:
         """Nothing goes on with it any more, and it is on or off as it should be."""

@@ -8,7 +8,7 @@ from datetime import datetime
 import pytest
 
 from watari.errors import Refused
-from watari.model.compute import Flight, Host, HostName, PastMove, Server, ServerId
+from watari.model.compute import Flight, Host, HostName, Load, PastMove, Server, ServerId
 from watari.ports import Clock, Compute, Meter, Migration, MigrationId
 
 BUSY = ("MIGRATING", "RESIZE", "REVERT_RESIZE", "REBUILD")  # words of servers for which something goes on
@@ -92,6 +92,11 @@ class World:
         self.wait(f"migration {id}", stands)
         self.settle()
         return self.compute.migration(id)
+
+    def measured(self, server: ServerId) -> Load:
+        """Its load, as soon as the meter has seen enough of it."""
+        self.wait(f"a load of {server}", lambda: server in self.meter.loads([server]))
+        return self.meter.loads([server])[server]
 
     def moment(self) -> datetime:
         """Now, so that what was asked for before is older and what comes is not: clouds count whole seconds."""

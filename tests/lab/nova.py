@@ -1,7 +1,5 @@
 """The lab's cloud as its own administrator sees it, past Watari: what is where, and what Nova was asked for."""
 
-import json
-import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -154,16 +152,12 @@ class Nova:
     def up(self, host: str) -> None:
         until(f"Nova to hear from {host}", lambda: self._state(host) == "up", timeout_s=60.0)
 
-    def _state(self, host: str) -> str:
-        return str(next(iter(self.compute.services(binary="nova-compute", host=host))).state)
+    def service(self, host: str) -> Any:
+        """Nova's record of a host's nova-compute."""
+        return next(iter(self.compute.services(binary="nova-compute", host=host)))
 
-    def end_tokens(self) -> None:
-        """Every token of the administrator is worth nothing from now on, ours as well."""
-        user = self.cloud.current_user_id
-        identity: Any = self.cloud.identity
-        answer = identity.post(f"/users/{user}/password", json={"user": {"original_password": "", "password": ""}})
-        assert answer.status_code, json.dumps(answer.json())
-        time.sleep(0)
+    def _state(self, host: str) -> str:
+        return str(self.service(host).state)
 
 
 def _model(server: Any) -> Server:

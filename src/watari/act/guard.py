@@ -49,13 +49,13 @@ class Guard:
     def may_start(self, op: Operation, under_way: Iterable[UnderWay], at: datetime) -> Go | Wait:
         """Check the stop switch, quiet hours, peaks, concurrency, then bandwidth.
 
-        What moves nothing (a host that is disabled, say) takes no place and copies nothing.
+        What moves nothing (a host that is disabled, say) takes no place and copies nothing: only the switch stops it.
         """
         moves, step, budgets = list(under_way), op.move, self.policy.budgets
+        if step is None:
+            return Wait(f"stopped: {self.stopped}") if self.stopped else Go(None)
         if why := self._closed(op.zone, at):
             return Wait(why)
-        if step is None:
-            return Go(None)
         peaks = self._peaks(op.zone, at)
         if why := _peak_why(peaks, moves) or _concurrency(op, step, moves, budgets):
             return Wait(why)

@@ -8,7 +8,7 @@ from watari.act.hosts import DisablingHost, EnablingHost
 from watari.act.migrations import ColdMigration, LiveMigration
 from watari.act.outcomes import Done, Failed, Outcome, Progress
 from watari.plan.steps import ColdMigrate, DisableHost, EnableHost, LiveMigrate, Step
-from watari.ports import Compute
+from watari.ports import Compute, Storage
 
 __all__ = ["ColdMigration", "Done", "Failed", "Handler", "Handlers", "LiveMigration", "Outcome", "Progress", "handlers"]
 
@@ -43,11 +43,11 @@ class Handler(Protocol[S]):
 Handlers = Mapping[type[Step], Handler[Any]]  # each verb's class with the handler of that class
 
 
-def handlers(compute: Compute) -> Handlers:
-    """The table of verbs of one cloud."""
+def handlers(compute: Compute, storage: Storage | None = None) -> Handlers:
+    """The table of verbs of one cloud; `storage` is asked before a host is taken out of service."""
     return {
         LiveMigrate: LiveMigration(compute),
         ColdMigrate: ColdMigration(compute),
-        DisableHost: DisablingHost(compute),
+        DisableHost: DisablingHost(compute, storage),
         EnableHost: EnablingHost(compute),
     }

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from watari.act.outcomes import Done, Failed, Outcome, Progress
 from watari.plan.steps import DisableHost, EnableHost
-from watari.ports import Compute
+from watari.ports import Compute, Storage
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,13 +13,16 @@ class DisablingHost:
     """Handler of DisableHost. A host that somebody else disabled is left as it is, reason and all."""
 
     compute: Compute
+    storage: Storage | None = None  # asked again: its answer when the plan was made may be old
 
     def check(self, step: DisableHost) -> Done | Failed | None:
         host = self.compute.host(step.host)
         if host is None:
             return Failed(f"the cloud has no host {step.host} any more; plan again")
-        if host.state == "disabled" and host.state_note != step.reason:
-            return Done(f"is disabled already: {host.state_note or 'no reason given'}")
+        if self.storage is not None and (why := self.storage.why_not_stop(step.host)):
+            return Failed(f"its storage must not be stopped: {why}")
+        if host.state in ("disabled", "draining") and host.state_note != step.reason:
+            return Done(f"is {host.state} already: {host.state_note or 'no reason given'}")
         return None
 
     def start(self, step: DisableHost) -> str:

@@ -78,7 +78,8 @@ class Saga:
         except Transient as e:
             self._later(current, str(e), now)
         except Permanent as e:
-            current.state, current.note, current.ended_at = "failed", str(e), now
+            doubt = f"; look whether the cloud goes on with {current.handle}" if current.state == "running" else ""
+            current.state, current.note, current.ended_at = "failed", f"{e}{doubt}", now
         else:
             current.setbacks = 0
         self._conclude(run, record, current if (current.state, current.note) != before else None, now)
@@ -88,8 +89,11 @@ class Saga:
         now = self.clock.now()
         for r in (r for r in record.steps if r.state == "pending" and isinstance(r.step, MOVES)):
             handler = self.handlers[type(r.step)]
-            handle = handler.find(r.step, run.plan.made_at)
-            if handle is None or not isinstance(handler.poll(r.step, handle), Progress):
+            try:
+                handle = handler.find(r.step, run.plan.made_at)
+                if handle is None or not isinstance(handler.poll(r.step, handle), Progress):
+                    return
+            except Permanent:  # a cloud that does not show it: its word counts when the step begins
                 return
             r.handle, r.asked_at, r.moved_at, r.adopted = handle, now, now, True
             r.state = record.state = "running"
@@ -242,11 +246,13 @@ class Saga:
     def _conclude(self, run: Run, record: OperationRecord, changed: StepRecord | None, now: datetime) -> None:
         """Draw the conclusion for the whole, write both down; a failed saga undoes what came before, in reverse."""
         record.state = _state_of(record)
+        record.waits = "" if record.over else record.waits
         to_undo: list[StepRecord] = []
         if record.state in ("failed", "undone", "skipped"):
             for waiting in (s for s in record.steps if s.state == "pending"):
                 waiting.state, waiting.ended_at = "skipped", now
-            to_undo = [s for s in record.steps if s.state == "done" and s.handle]
+            # A server that has arrived stays where it is: moving back is a new move, and its step stays done.
+            to_undo = [s for s in record.steps if s.state == "done" and s.handle and not isinstance(s.step, MOVES)]
             for earlier in to_undo:
                 earlier.state, earlier.not_before, earlier.setbacks = "undoing", None, 0
                 record.state = "undoing"

@@ -1,26 +1,221 @@
 """What a balance brought: steal and load measured again once the meter has seen the new places."""
 
+import logging
+import time
 from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
 
+from watari.act.durable.benefits import (
+    before_of,
+    keep_before,
+    of_run,
+    recent,
+    runs_to_measure,
+    save,
+    set_starved_after,
+    starved_after,
+)
+from watari.act.durable.records import load_run, policy_of
 from watari.act.durable.store import Store
-from watari.act.journal import Run
-from watari.app.clouds import Cloud
+from watari.act.journal import OperationRecord, Run
+from watari.app.clouds import Cloud, open_cloud
+from watari.app.measuring import journal_entry, measured, moved_at
 from watari.app.plans import plan_balance
-from watari.errors import WatariError
+from watari.errors import Transient, WatariError
+from watari.jobs.balance.benefit import JOIN_S, before_of_plan, befores, not_measured, with_gains
+from watari.jobs.balance.benefit_words import benefit_text
+from watari.model.compute import ComputeSnapshot
+from watari.plan.plan import Plan
+from watari.plan.text import count, format_duration
 from watari.policy.values import Policy
+
+JOB: Final = "balance"  # a drain, or the way back, is not made to relieve anybody
+LATE_S: Final = 3600.0  # a move is measured within an hour, or not at all: later loads tell of other things
+AGAIN_S: Final = 15.0  # between two looks for loads that are late
+LOOK_S: Final = 10.0  # between two looks for runs of others
+LOOK_BACK_S: Final = 86400.0  # how old a run may be that is still closed as not measured
+
+Say = Callable[[str], None]
+log = logging.getLogger(__name__)
 
 
 def starved_now(cloud: Cloud, policy: Policy) -> int | None:
     """How many servers are starved by the policy's limits; None when that cannot be known now."""
     try:
-        made = plan_balance(cloud.snapshot(), policy)
+        return _starved(cloud.snapshot(), policy)
     except WatariError:
         return None
-    return None if any(f.code == "blind" for f in made.findings) else made.forecast.starved_before
+
+
+def note_before(store: Store, run_id: str, plan: Plan, cloud: Cloud) -> None:
+    """Keep how the servers and hosts of a balance are before it begins. Without it, only steal is compared."""
+    if plan.job != JOB:
+        return
+    try:
+        seen = befores(plan.operations, cloud.snapshot())
+    except WatariError as e:
+        log.warning("what the moves of %s bring will be known of steal alone: %s", run_id, e)
+        return
+    keep_before(store, run_id, cloud.name, plan.operations, seen)
 
 
 def book(
-    store: Store, run: Run, cloud: Cloud, policy: Policy, stopping: Callable[[], bool], say: Callable[[str], None]
-) -> int | None:
-    """Measure once the loads are of after the moves, and book the benefit. None: nothing could be measured."""
-    return None
+    store: Store, run: Run, cloud: Cloud, policy: Policy, stopping: Callable[[], bool], say: Say
+) -> int | None:  # fmt: skip
+    """Measure once the loads are of after the moves, and book the benefit; returns how many servers starve then.
+
+    None: nothing could be measured, or `stopping` came first; then whoever looks next within the hour does it.
+    """
+    left = _left(store, run)
+    if run.plan.job != JOB or not left:
+        return starved_after(store, run.id)
+    until = _newest(left) + timedelta(seconds=cloud.settle_s)
+    late = until + timedelta(seconds=cloud.settle_s)
+    if (wait_s := (until - cloud.clock.now()).total_seconds()) > 0:
+        say(f"measuring what {count(len(left), 'move')} brought in {format_duration(wait_s)}, once loads are of after")
+    starved: int | None = None
+    while left:
+        if not _sleep(cloud, until, stopping):
+            say(f"{count(len(left), 'move')} not measured yet: a worker does it, or `watari runs resume {run.id}`")
+            return starved
+        snapshot = _read(cloud, say)
+        if snapshot is not None:
+            now_starved = _starved(snapshot, policy)
+            starved = starved if now_starved is None else now_starved
+            left = _book(store, run, left, snapshot, cloud, policy, say)
+            set_starved_after(store, run.id, starved)
+        if cloud.clock.now() >= late:
+            break
+        until = cloud.clock.now() + timedelta(seconds=AGAIN_S)
+    if left:
+        say(f"the load of {count(len(left), 'server')} is not known since the moves; a worker looks again for an hour")
+    return starved
+
+
+@dataclass(slots=True)
+class Due:
+    """Measures what runs of this database brought that nobody waited for: call `look` from time to time."""
+
+    store: Store
+    say: Say
+    opened: Callable[[str], Cloud] = open_cloud
+    wall: Callable[[], datetime] = lambda: datetime.now(UTC)
+    _clouds: dict[str, Cloud] = field(default_factory=dict)
+    _next: float = 0.0
+    _told: set[str] = field(default_factory=set)
+
+    def look(self) -> None:
+        """Book what is due, every LOOK_S at most. Errors of a cloud are said once; the database's are raised."""
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + LOOK_S
+        since = self.wall() - timedelta(seconds=LOOK_BACK_S)
+        for run_id, name in runs_to_measure(self.store, JOB, since):
+            try:
+                cloud = self._clouds.setdefault(name, self._clouds.get(name) or self.opened(name))
+                measure_if_due(self.store, run_id, cloud, self.say)
+            except WatariError as e:
+                if run_id not in self._told:
+                    self._told.add(run_id)
+                    self.say(f"what {run_id} brought cannot be measured: {e}")
+
+
+def measure_if_due(store: Store, run_id: str, cloud: Cloud, say: Say) -> None:
+    """Measure a run that is over, if the meter can have seen all its moves; close what nobody measured in time."""
+    run = load_run(store, run_id)
+    left = _left(store, run)
+    now = cloud.clock.now()
+    if not left or now < _newest(left) + timedelta(seconds=cloud.settle_s):
+        return
+    policy, snapshot = policy_of(store, run_id), cloud.snapshot()
+    _book(store, run, left, snapshot, cloud, policy, say)
+    set_starved_after(store, run_id, _starved(snapshot, policy))
+
+
+def with_benefits(snapshot: ComputeSnapshot, store: Store, cloud: str) -> ComputeSnapshot:
+    """The snapshot with what its past moves brought, as far as it was measured."""
+    if not snapshot.past:
+        return snapshot
+    since = min(m.ended for m in snapshot.past) - timedelta(seconds=JOIN_S)
+    return replace(snapshot, past=with_gains(snapshot.past, recent(store, cloud, since)))
+
+
+def recalled(snapshot: ComputeSnapshot, cloud: str) -> ComputeSnapshot:
+    """The same from the database that commands use unless told otherwise; without it the snapshot as it is."""
+    from watari.app.runs import database_url  # runs brings the whole engine
+
+    url = database_url()
+    if not snapshot.past or ("://" not in url and not Path(url).expanduser().exists()):
+        return snapshot
+    try:
+        store = Store(url)
+        try:
+            return with_benefits(snapshot, store, cloud)
+        finally:
+            store.close()
+    except WatariError as e:  # a plan without this knowledge is better than none
+        log.warning("what earlier moves brought is not known: %s", e)
+        return snapshot
+
+
+def _left(store: Store, run: Run) -> list[OperationRecord]:
+    """Moves that were made and are not measured."""
+    known = {b.operation for b in of_run(store, run.id)}
+    return [o for o in run.operations if moved_at(o) is not None and o.operation.id not in known]
+
+
+def _newest(records: list[OperationRecord]) -> datetime:
+    return max(at for o in records if (at := moved_at(o)) is not None)
+
+
+def _book(
+    store: Store,
+    run: Run,
+    records: list[OperationRecord],
+    snapshot: ComputeSnapshot,
+    cloud: Cloud,
+    policy: Policy,
+    say: Say,
+) -> list[OperationRecord]:
+    """Book what can be measured now; returns the moves whose load may still come."""
+    before, waiting = before_of(store, run.id), []
+    for record in records:
+        op, ended = record.operation, moved_at(record)
+        assert ended is not None
+        kept = before.get(op.id) or before_of_plan(op)
+        found = measured(record, kept, snapshot, cloud.settle_s, policy.detect)
+        late = (snapshot.taken_at - ended).total_seconds() > LATE_S
+        if late:
+            found = not_measured(found)
+        elif not found.measured and cloud.settle_s > 0:
+            waiting.append(record)
+            continue
+        if save(store, run.id, cloud.name, op, found, journal_entry(run.id, found)) and found.verdict == "no-help":
+            say(f"{op.name} {op.source} -> {op.target} did not help: {benefit_text(found)}")
+    return waiting
+
+
+def _starved(snapshot: ComputeSnapshot, policy: Policy) -> int | None:
+    made = plan_balance(snapshot, policy)
+    return None if any(f.code == "blind" for f in made.findings) else made.forecast.starved_before
+
+
+def _read(cloud: Cloud, say: Say) -> ComputeSnapshot | None:
+    """One reading; None, said, when the cloud does not answer now. Raises what is not going to mend itself."""
+    try:
+        return cloud.snapshot()
+    except Transient as e:
+        say(f"measuring: {e}; trying again")
+        return None
+
+
+def _sleep(cloud: Cloud, until: datetime, stopping: Callable[[], bool]) -> bool:
+    """Wait, a second at a time; False once `stopping`."""
+    while (left_s := (until - cloud.clock.now()).total_seconds()) > 0:
+        if stopping():
+            return False
+        cloud.clock.sleep(min(1.0, left_s))
+    return True

@@ -7,13 +7,12 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from watari.app.state import alone, read_json, state_dir, write_atomically
 from watari.drivers.sim.build import account_cloud, demand_for
 from watari.drivers.sim.cloud import SimCloud
 from watari.drivers.snapshot_file import read_snapshot
-from watari.errors import BadInput
+from watari.errors import BadInput, WatariError
 from watari.lab.paths import default_dir
 from watari.model.compute import ComputeSnapshot, Load, ServerId
 from watari.model.reasons import Finding
@@ -24,12 +23,18 @@ SIM = "sim[:HOSTS[/SERVERS]][@SEED]"
 SIM_NAME = re.compile(r"sim(?::(?P<hosts>\d+)(?:/(?P<servers>\d+))?)?(?:@(?P<seed>\d+))?")
 SIM_START = datetime(2026, 1, 5, 11, 55, tzinfo=UTC)  # a Monday, just before the noon peak
 SIM_WARM_UP_S = 900.0  # so that the meter's window is full, and it is 12:10
+SIM_SETTLE_S = 60.0  # the simulated meter's window
+SCRAPES_S = 60.0  # a few scrape intervals: how old the newest sample of a real meter commonly is
 LARGEST_SIM = 2000  # hosts; beyond it use a snapshot file
 
 
 @dataclass(slots=True)
 class Cloud:
-    """The ports of one cloud. `save` keeps a simulated cloud for the next command; a real one keeps itself."""
+    """The ports of one cloud. `save` keeps a simulated cloud for the next command; a real one keeps itself.
+
+    `settle_s`: so long after a move its meter's window lies after it; 0 without a meter. `recall` adds what is known of
+    earlier moves.
+    """
 
     name: str
     compute: Compute
@@ -38,10 +43,12 @@ class Cloud:
     save: Callable[[], None]
     sim: SimCloud | None = None
     missing: Callable[[], tuple[Finding, ...]] = tuple  # what the meter did not find when it was last read
+    settle_s: float = SIM_SETTLE_S
+    recall: Callable[[ComputeSnapshot], ComputeSnapshot] = lambda snapshot: snapshot
 
     def snapshot(self) -> ComputeSnapshot:
         """One reading of the cloud."""
-        return compute_snapshot(self.compute, self.meter, self.clock)
+        return self.recall(compute_snapshot(self.compute, self.meter, self.clock))
 
 
 class NoMeter:
@@ -49,6 +56,22 @@ class NoMeter:
 
     def loads(self, servers: Collection[ServerId]) -> Mapping[ServerId, Load]:
         return {}
+
+
+@dataclass(slots=True)
+class Forgiving:
+    """A meter for those who can do without: when it does not answer nothing is known, and a finding says why."""
+
+    meter: Meter
+    findings: tuple[Finding, ...] = ()
+
+    def loads(self, servers: Collection[ServerId]) -> Mapping[ServerId, Load]:
+        try:
+            return self.meter.loads(servers)
+        except WatariError as e:
+            cure = "Every server counts as asking for all of its vCPUs."
+            self.findings = (Finding("meter", "no-meter", f"nobody's load is known: {e}", help=cure),)
+            return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,15 +136,22 @@ def _open_real(name: str) -> Cloud:
         raise BadInput(f"{e}; {SIM} is the embedded, simulated cloud, and `watari lab up` makes a real one") from None
     section = compute.settings.prometheus
     if not section:
-        return Cloud(name, compute, NoMeter(), compute.clock, lambda: None, missing=_no_meter)
+        return Cloud(name, compute, NoMeter(), compute.clock, lambda: None, missing=_no_meter, settle_s=0.0)
     from watari.drivers.prometheus import PrometheusMeter, read_settings
 
-    meter = PrometheusMeter(read_settings(section, f"clouds.yaml: {name}.watari.prometheus"), compute.clock)
+    settings = read_settings(section, f"clouds.yaml: {name}.watari.prometheus")
+    meter = PrometheusMeter(settings, compute.clock)
 
     def missing() -> tuple[Finding, ...]:
         return meter.last_report.findings() if meter.last_report else ()
 
-    return Cloud(name, compute, meter, compute.clock, lambda: None, missing=missing)
+    def recall(snapshot: ComputeSnapshot) -> ComputeSnapshot:
+        from watari.app.benefit import recalled  # the database is opened only for a cloud with a past
+
+        return recalled(snapshot, name)
+
+    settle_s = settings.window + SCRAPES_S
+    return Cloud(name, compute, meter, compute.clock, lambda: None, missing=missing, settle_s=settle_s, recall=recall)
 
 
 def _no_meter() -> tuple[Finding, ...]:
@@ -164,8 +194,13 @@ def working_on(name: str) -> AbstractContextManager[None]:
     return alone(_sim_path(size).with_suffix(".lock"), size.name)
 
 
-def snapshot_of(cloud: str | None, file: str | None) -> tuple[ComputeSnapshot, tuple[Finding, ...]]:
-    """The snapshot to plan on: of a cloud, or from a file ("-": standard input)."""
+def snapshot_of(
+    cloud: str | None, file: str | None, *, need_loads: bool = True
+) -> tuple[ComputeSnapshot, tuple[Finding, ...]]:
+    """The snapshot to plan on: of a cloud, or from a file ("-": standard input).
+
+    Unless `need_loads`, a meter that does not answer leaves every load unknown, and a finding says so.
+    """
     if cloud and file:
         raise BadInput("--cloud and --snapshot exclude each other: name one")
     if file:
@@ -173,7 +208,11 @@ def snapshot_of(cloud: str | None, file: str | None) -> tuple[ComputeSnapshot, t
     if not cloud:
         raise BadInput("name a cloud (--cloud sim) or a file (--snapshot cluster.json)")
     opened = open_cloud(cloud)
-    return opened.snapshot(), opened.missing()  # nothing is saved: an `apply` may be at work
+    if not need_loads:
+        opened.meter = Forgiving(opened.meter)
+    snapshot = opened.snapshot()
+    findings = opened.meter.findings if isinstance(opened.meter, Forgiving) else ()
+    return snapshot, (*findings, *opened.missing())  # nothing is saved: an `apply` may be at work
 
 
 def _sim_path(size: SimSize) -> Path:

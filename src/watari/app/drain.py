@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from watari.app.plans import find_server
-from watari.drivers.storage_hook import StorageHook
+from watari.app.storage import storage_of
 from watari.jobs import drain
 from watari.jobs.drain import DrainRequest
 from watari.model.compute import ComputeSnapshot
@@ -12,7 +12,6 @@ from watari.model.reasons import Finding
 from watari.plan import render
 from watari.plan.plan import Plan
 from watari.policy.values import Policy
-from watari.ports import Storage
 
 
 def asked(
@@ -23,11 +22,6 @@ def asked(
     storage = storage_of(policy)
     why = {} if storage is None else {name: storage.why_not_stop(name) for name in names}
     return DrainRequest(names, reason, then_enable, why)
-
-
-def storage_of(policy: Policy) -> Storage | None:
-    """Who is asked whether a host's disks may go away; None where hosts hold no others' data."""
-    return StorageHook(policy.drain.storage_check) if policy.drain.storage_check else None
 
 
 def plan_drain(

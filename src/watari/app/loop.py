@@ -1,24 +1,23 @@
-"""The balancer as a loop: observe, remember, plan, act; one round at a time, in whatever time the clock keeps."""
+"""The balancer as a loop: observe, measure, remember, plan, act; round by round, in whatever time the clock keeps."""
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from watari.act.guard import Guard, foreign
 from watari.act.handlers import handlers
-from watari.act.journal import Entry, OperationRecord, Run
+from watari.act.journal import Entry, Run
 from watari.act.virtual import VirtualExecutor
-from watari.app.benefit import MEASURE, ended_at, paid
+from watari.app.measuring import Measuring
 from watari.errors import Transient
 from watari.jobs.balance import Memory, needs_help, plan, remember
-from watari.jobs.balance.benefit import Before, Benefit, befores, measure, with_gains
-from watari.jobs.balance.benefit_words import benefit_text
-from watari.model.compute import ComputeSnapshot, Flight, PastMove, ServerId
+from watari.model.compute import ComputeSnapshot, Flight, PastMove
 from watari.observe.compute import compute_snapshot
 from watari.plan.plan import Plan
 from watari.plan.steps import MOVES
 from watari.policy.values import Policy
 from watari.ports import Clock, Compute, Meter
 
+SETTLE_S = 60.0  # a simulated meter's window: so long after a move it is measured what it brought
 SETTLED_S = 600.0  # longer than any window of a meter
 RECENT_RUNS = 60  # runs, one a round at most, that are looked through for requests without an answer
 
@@ -27,7 +26,8 @@ RECENT_RUNS = 60  # runs, one a round at most, that are looked through for reque
 class Balancer:
     """Keeps one cloud balanced. What did not start by the next round is planned anew, on fresher data.
 
-    `history` holds every operation record that ever started; `skipped` counts rounds in which the cloud did not answer.
+    `history` holds every operation record that ever started; `measuring` what moves brought; `skipped` counts rounds in
+    which the cloud did not answer.
     """
 
     compute: Compute
@@ -39,6 +39,7 @@ class Balancer:
     plan: Plan | None = None
     snapshot: ComputeSnapshot | None = None
     history: list[Run] = field(default_factory=list)
+    measuring: Measuring = field(default_factory=lambda: Measuring(SETTLE_S))
     skipped: int = 0
     acting: bool = True
 
@@ -50,12 +51,14 @@ class Balancer:
             self.skipped += 1
             self.executor.drop_waiting()
             return None
+        self.measuring.look(raw, self.policy.detect, self.executor.journal)
         self.snapshot = snapshot = self._with_own(raw)
         self.executor.guard.hosts = snapshot.hosts
         others = foreign(raw.flights, self.executor.under_way(), raw.hosts)
         self.executor.others = lambda: others
         self.memory = remember(self.memory, snapshot, self.policy)
         self.executor.drop_waiting()
+        self.measuring.forget_waiting()
         if self.history and not self.history[-1].operations:
             self.history.pop()  # nothing of it ever started
         if not always_plan and not needs_help(self.memory, snapshot, self.policy):
@@ -64,6 +67,7 @@ class Balancer:
         self.plan = plan(snapshot, self.policy, self.memory)
         if self.plan.operations and self.acting:
             self.history.append(self.executor.submit(self.plan))
+            self.measuring.begin(self.history[-1], snapshot)
         return self.plan
 
     def tick(self) -> None:
@@ -71,7 +75,7 @@ class Balancer:
         self.executor.tick()
 
     def _with_own(self, snapshot: ComputeSnapshot) -> ComputeSnapshot:
-        """The snapshot with what the cloud does not record: requests without an answer yet, and refused ones.
+        """The snapshot with what the cloud does not record: requests without an answer yet, refused ones, benefits.
 
         The first are as good as under way, so that no plan moves the server elsewhere meanwhile; the second count as
         failed moves, so that the same is not asked for again in every round.
@@ -79,9 +83,10 @@ class Balancer:
         flying = {flight.server for flight in snapshot.flights}
         since = snapshot.taken_at - timedelta(seconds=self.policy.calm.failed_cool_down_s)
         calm = self.policy.calm
-        longest_s = max(calm.cool_down_s, calm.no_return_s, calm.cycle_window_s, calm.failed_cool_down_s, SETTLED_S)
+        rests_s = max(calm.cool_down_s, calm.failed_cool_down_s, calm.no_help_cool_down_s)
+        longest_s = max(rests_s, calm.no_return_s, calm.cycle_window_s, SETTLED_S)
         heed = snapshot.taken_at - timedelta(seconds=longest_s)  # no rule looks further back
-        flights, past = list(snapshot.flights), [m for m in snapshot.past if m.ended > heed]
+        flights, past = list(snapshot.flights), self.measuring.recalled(m for m in snapshot.past if m.ended > heed)
         recent = self.history[-RECENT_RUNS:]
         for r in (r for run in recent for o in run.operations for r in o.steps if r.handle is None):
             step = r.step

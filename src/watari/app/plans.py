@@ -12,6 +12,7 @@ from watari.act.journal import Entry, OperationRecord, Run
 from watari.act.virtual import VirtualExecutor
 from watari.app.clouds import Cloud, is_sim, open_cloud, sim_name, working_on
 from watari.app.state import JournalFile, state_dir, write_atomically
+from watari.app.storage import storage_of
 from watari.errors import BadInput, Stale, Transient
 from watari.jobs import balance
 from watari.model.compute import ComputeSnapshot, ServerId
@@ -122,7 +123,8 @@ def _apply(
         journal.write(_row(entry))
         cloud.save()
 
-    executor = VirtualExecutor(handlers(cloud.compute), Guard(policy, before.hosts), cloud.clock, write)
+    verbs = handlers(cloud.compute, storage_of(policy))
+    executor = VirtualExecutor(verbs, Guard(policy, before.hosts), cloud.clock, write)
     run = executor.submit(plan)
     try:
         _carry_out(executor, run, cloud, watch, stopping)

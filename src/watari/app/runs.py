@@ -30,6 +30,7 @@ from watari.act.journal import Entry, Run
 from watari.act.saga import Saga
 from watari.app.clouds import Cloud, open_cloud
 from watari.app.state import state_dir
+from watari.app.storage import storage_of
 from watari.errors import BadInput, Busy, Permanent, Stale, Transient
 from watari.plan.inverse import inverse
 from watari.plan.plan import Operation, Plan
@@ -101,6 +102,11 @@ def work(store: Store, ended: threading.Event, say: Callable[[str], None]) -> No
             known = set(open_)
             if engine.carrier.trouble:
                 raise Permanent(engine.carrier.trouble)
+        say("finishing what is under way, beginning nothing; again ends at once")
+        engine.carrier.leaving.set()
+        engine.carrier.turns.wake_all()
+        while not engine.carrier.idle:
+            time.sleep(LOOK_S)
 
 
 def cancel(store: Store, run_id: str, watch: Watch) -> Run | None:
@@ -221,8 +227,8 @@ class _Clouds:
             self.store, engine.lease, name, Guard(policy, inventory.hosts), cloud.clock, others=others.read,
             released=engine.carrier.turns.wake,
         )  # fmt: skip
-        budgets = policy.budgets
-        saga = Saga(handlers(cloud.compute), books, cloud.clock, budgets.stalled_after_s, budgets.deadline_s)
+        verbs, budgets = handlers(cloud.compute, storage_of(policy)), policy.budgets
+        saga = Saga(verbs, books, cloud.clock, budgets.stalled_after_s, budgets.deadline_s)
         return Context(run, saga, books)
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from watari.lab.lab import Lab
 
 _COLUMNS = ("Service", "State", "PID", "Port", "Memory MiB", "Note")
+_SHAPE = ("computes", "zones", "base_port")
 
 
 class LabUp(WatariCommand):
@@ -157,25 +158,15 @@ def _add_shape(parser: argparse.ArgumentParser) -> None:
 
 def _described(parsed_args: argparse.Namespace, command: WatariCommand) -> "Lab":
     """The lab in the folder, changed as the options say; a new one if there is none."""
-    from dataclasses import replace
-
     from watari.lab.lab import Lab
-    from watari.lab.paths import LabPaths, default_dir
-    from watari.lab.spec import LabSpec
+    from watari.lab.paths import default_dir
 
-    root = (parsed_args.dir or default_dir()).resolve()
-    shape = {
-        name: value for name in ("computes", "zones", "base_port") if (value := getattr(parsed_args, name)) is not None
-    }
-    if LabPaths(root).description.exists():
-        return Lab(replace(Lab.open(root).spec, **shape), command.hint)
-    if shape.get("computes") == 1:
-        shape.setdefault("zones", 1)
-    return Lab(LabSpec(root, **shape), command.hint)
+    shape = {name: value for name in _SHAPE if (value := getattr(parsed_args, name)) is not None}
+    return Lab.described(parsed_args.dir or default_dir(), shape, command.hint)
 
 
 def _existing(parsed_args: argparse.Namespace, command: WatariCommand) -> "Lab":
     from watari.lab.lab import Lab
     from watari.lab.paths import default_dir
 
-    return Lab.open((parsed_args.dir or default_dir()).resolve(), command.hint)
+    return Lab.open(parsed_args.dir or default_dir(), command.hint)

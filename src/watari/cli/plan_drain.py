@@ -16,6 +16,7 @@ class PlanDrain(PlanCommand):
     moved: `watari apply` carries a plan out.
     """
 
+    need_loads = False
     examples = """
         examples:
           watari plan drain az1-h07 --cloud sim --reason "broken DIMM" -o drain.json

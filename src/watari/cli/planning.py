@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 class PlanCommand(TextLister):
     """A command that reads a cloud, makes a plan and answers with it; it carries nothing out."""
 
+    need_loads = True  # False: it can plan for servers of unknown load
+
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         add_cloud(parser, "plan for this cloud as it is now")
@@ -45,7 +47,7 @@ class PlanCommand(TextLister):
         check_output(parsed_args.output)
         check_cloud(parsed_args)
         policy = load_policy(parsed_args.policy)
-        snapshot, findings = snapshot_of(parsed_args.cloud, parsed_args.snapshot)
+        snapshot, findings = snapshot_of(parsed_args.cloud, parsed_args.snapshot, need_loads=self.need_loads)
         return snapshot, policy, findings
 
     def answer(
@@ -71,10 +73,8 @@ class PlanCommand(TextLister):
 
 def how_to_go_on(plan: "Plan", path: str | None, policy: str | None) -> str:
     """The command that carries the plan out, with what the plan itself does not say."""
-    from watari.app.clouds import sim_name
-
     words = ["watari", "apply", path or "plan.json"]
-    if sim_name(plan.cloud) is None:
+    if not plan.cloud:
         words += ["--cloud", "CLOUD"]
     if policy is not None:
         words += ["--policy", policy]

@@ -6,24 +6,22 @@ from pathlib import Path
 
 from watari.errors import WatariError
 from watari.lab.lab import Lab
-from watari.lab.paths import LabPaths, default_dir
-from watari.lab.spec import LabSpec
+from watari.lab.paths import default_dir
+
+SHAPE = ("computes", "zones", "base_port")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m watari.lab")
     parser.add_argument("verb", choices=("up", "status", "down", "reset"))
     parser.add_argument("--dir", type=Path, default=default_dir())
-    parser.add_argument("--computes", type=int, default=6)
-    parser.add_argument("--zones", type=int, default=2)
-    parser.add_argument("--base-port", type=int, default=21000)
+    parser.add_argument("--computes", type=int)
+    parser.add_argument("--zones", type=int)
+    parser.add_argument("--base-port", type=int)
     asked = parser.parse_args()
-    root = asked.dir.resolve()
+    shape = {name: value for name in SHAPE if (value := getattr(asked, name)) is not None}
     try:
-        if asked.verb == "up" or (asked.verb == "reset" and not LabPaths(root).description.exists()):
-            lab = Lab(LabSpec(root, asked.computes, asked.zones, asked.base_port), print)
-        else:
-            lab = Lab.open(root, print)
+        lab = Lab.described(asked.dir, shape, print) if asked.verb == "up" else Lab.open(asked.dir, print)
         if asked.verb == "status":
             for row in lab.status():
                 where = f"{row.pid or '':>7} {row.port or '':>6} {row.memory_mib:6.0f}"

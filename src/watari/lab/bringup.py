@@ -1,14 +1,13 @@
 """Start services side by side, wait for each, stop them in order; what fails is told and leaves nothing running."""
 
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from datetime import datetime
 
-from keystoneauth1.exceptions import ClientException
-
-from watari.lab.clouds import connect
+from watari.lab.clouds import UNREACHABLE, heard_from_since
+from watari.lab.command import end_commands
 from watari.lab.nova import ZYGOTE, compute_service
 from watari.lab.services import APIS, BASE, METERS, Services
 
@@ -51,21 +50,18 @@ class Bringup:
                     future.result()
             except BaseException:
                 self._cancelled.set()
+                end_commands()
                 raise
 
     def computes_up(self) -> None:
         """Wait until Nova has heard from every compute host since this start. Raises Failed."""
-        hosts = set(self._services.place.spec.hosts)
+        place = self._services.place
+        hosts = set(place.spec.hosts)
         end = time.monotonic() + COMPUTES_S
-        cloud = connect(self._services.place)
         while True:
             try:
-                missing = hosts - {
-                    service.host
-                    for service in cloud.compute.services(binary="nova-compute")
-                    if service.state == "up" and self._heard_since(service.updated_at)
-                }
-            except ClientException:
+                missing = hosts - heard_from_since(place, self._wall)
+            except UNREACHABLE:
                 missing = hosts  # the API is there and what it needs is not yet
             if not missing:
                 self.said(f"{len(hosts)} compute hosts")
@@ -78,22 +74,24 @@ class Bringup:
             time.sleep(0.3)
 
     def roll_back(self) -> None:
-        """Stop what this start started."""
+        """Stop what this start started, also while Ctrl-C is pressed again."""
         self._cancelled.set()
-        if self.started:
-            self._say("stopping what was started")
+        if not self.started:
+            return
+        self._say("stopping what was started")
+        in_main = threading.current_thread() is threading.main_thread()
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN) if in_main else None
+        try:
             stop_all(self._services, self.started)
+        finally:
+            if in_main:
+                signal.signal(signal.SIGINT, before)
 
     def said(self, what: str) -> None:
         self._say(f"{what:<22} {time.monotonic() - self._began:6.1f} s")
 
     def _wanted(self, name: str) -> bool:
         return (self._services.place.paths.run / "want" / name).exists()
-
-    def _heard_since(self, updated_at: str | None) -> bool:
-        if not updated_at:
-            return False
-        return datetime.fromisoformat(f"{updated_at[:19]}+00:00").timestamp() >= self._wall - 1
 
 
 def stop_all(services: Services, names: Iterable[str]) -> None:

@@ -1,9 +1,13 @@
 """Run a command to its end, its output in a log."""
 
 import subprocess
+import threading
 
 from watari.errors import Permanent
 from watari.lab.place import Place
+
+_running: set[subprocess.Popen[bytes]] = set()  # so that an interrupted start can end them, whichever thread waits
+_guard = threading.Lock()
 
 
 def run_logged(place: Place, service: str, argv: tuple[str, ...]) -> None:
@@ -12,13 +16,27 @@ def run_logged(place: Place, service: str, argv: tuple[str, ...]) -> None:
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as file:
         try:
-            result = subprocess.run(
+            process = subprocess.Popen(
                 argv, env=place.environment(), stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT
             )
         except FileNotFoundError:
             raise Permanent(f"{service}: there is no program {argv[0]}; is its package installed?") from None
-    if result.returncode:
+        with _guard:
+            _running.add(process)
+        try:
+            code = process.wait()
+        finally:
+            with _guard:
+                _running.discard(process)
+    if code:
         raise Permanent(f"{service}: `{' '.join(argv[:4])} …` failed; the end of {log}:\n{tail(log.read_bytes())}")
+
+
+def end_commands() -> None:
+    """End the commands that run now; those who wait for them get an error."""
+    with _guard:
+        for process in _running:
+            process.terminate()
 
 
 def tail(content: bytes, lines: int = 15) -> str:

@@ -4,17 +4,15 @@ import json
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-from keystoneauth1.exceptions import ClientException
-
 from watari.errors import BadInput, Permanent
-from watari.lab import process
+from watari.lab import process, template
 from watari.lab.bringup import Bringup, Say, stop_all
-from watari.lab.clouds import connect
+from watari.lab.clouds import UNREACHABLE, connect, heard_from_since
 from watari.lab.making import provide_data, write_configuration
 from watari.lab.nova import compute_service
 from watari.lab.packages import install_debian_packages, install_python_packages, link_virt
@@ -24,6 +22,7 @@ from watari.lab.services import Services
 from watari.lab.spec import LabSpec
 
 REVIVE_S = 60.0
+LOOK_S = 5.0  # a status must not wait for an API that a test has paused
 
 
 def silent(_: str) -> None:
@@ -60,6 +59,16 @@ class Lab:
             raise BadInput(f"there is no lab in {root}; make one with `watari lab up`")
         return cls(LabSpec.from_json(value), say)
 
+    @classmethod
+    def described(cls, root: Path, shape: Mapping[str, int], say: Say = silent) -> Self:
+        """The lab in `root`, or a new one, changed by what `shape` says of computes, zones and base_port."""
+        changed: dict[str, Any] = dict(shape)
+        if LabPaths(root.resolve()).description.exists():
+            return cls(replace(cls.open(root).spec, **changed), say)
+        if changed.get("computes") == 1:
+            changed.setdefault("zones", 1)
+        return cls(LabSpec(root.resolve(), **changed), say)
+
     @property
     def cloud_environment(self) -> dict[str, str]:
         """What makes openstacksdk and the openstack client see this lab as the cloud `lab`."""
@@ -78,7 +87,12 @@ class Lab:
             running = any(self.services.identity(name) for name in self.services.units)
             if running:
                 self._check_same()
-            else:
+            if running and not template.data_whole(self.place):
+                self._say("an earlier start was broken off; beginning again")
+                stop_all(self.services, self.services.units)
+                running = False
+            self.services.check_ports()
+            if not running:
                 write_json(self.paths.description, self.spec.to_json())
                 self._prepare()
             self._start()
@@ -95,6 +109,7 @@ class Lab:
         self.paths.make()
         with alone(self.paths.lock), told(self.paths.root):
             stop_all(self.services, self.services.units)
+            self.services.check_ports()
             write_json(self.paths.description, self.spec.to_json())
             shutil.rmtree(self.paths.data, ignore_errors=True)
             shutil.rmtree(self.paths.state, ignore_errors=True)
@@ -157,11 +172,11 @@ class Lab:
     def revive_host(self, host: str, wait: bool = True) -> None:
         """The host is on again, its compute has come up and dropped what was evacuated meanwhile."""
         self._check_host(host)
-        before = _modified(self.paths.servers(host))
+        began = time.time()
         self.services.start(compute_service(host))
         self.services.wait(compute_service(host))
         if wait:
-            self._until(lambda: self._is_up(host, before), f"{host} does not report to Nova after {REVIVE_S:.0f} s")
+            self._until(lambda: self._reports(host, began), f"{host} does not report to Nova after {REVIVE_S:.0f} s")
         write_json(self.paths.dead, sorted(set(read_json(self.paths.dead, [])) - {host}))
 
     def knobs(self, host: str, **faults: Any) -> None:
@@ -236,11 +251,11 @@ class Lab:
     def _nova_says(self) -> dict[str, str]:
         try:
             return dict(self._compute_notes())
-        except ClientException:
+        except UNREACHABLE:
             return {}
 
     def _compute_notes(self) -> Iterator[tuple[str, str]]:
-        for service in connect(self.place).compute.services(binary="nova-compute"):
+        for service in connect(self.place, timeout_s=LOOK_S).compute.services(binary="nova-compute"):
             words = [f"nova: {service.status}, {service.state}"]
             if service.is_forced_down:
                 words.append("forced down")
@@ -248,13 +263,10 @@ class Lab:
                 words.append(service.disabled_reason)
             yield compute_service(service.host), ", ".join(words)
 
-    def _is_up(self, host: str, before: float) -> bool:
-        if _modified(self.paths.servers(host)) == before:
-            return False  # the driver writes its servers when it has started
+    def _reports(self, host: str, since: float) -> bool:
         try:
-            services = connect(self.place).compute.services(binary="nova-compute", host=host)
-            return any(service.state == "up" or service.is_forced_down for service in services)
-        except ClientException:
+            return host in heard_from_since(self.place, since)
+        except UNREACHABLE:
             return False
 
     def _until(self, reached: Callable[[], bool], otherwise: str) -> None:
@@ -269,10 +281,3 @@ def _state(identity: process.Identity | None, dead: bool) -> str:
     if identity is None:
         return "dead" if dead else "down"
     return "paused" if process.paused(identity) else "up"
-
-
-def _modified(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except FileNotFoundError:
-        return 0.0

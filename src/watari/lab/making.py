@@ -43,10 +43,9 @@ def provide_data(place: Place, services: Services, say: Say) -> None:
         return
     if not template.usable(place):
         make_template(place, services, say)
-    elif place.paths.data.exists():
-        say("the data here belongs to another lab; starting from the template")
-        template.restore(place)
     else:
+        if template.data_whole(place):
+            say("the data here was made for a lab of another shape; starting from the template")
         template.restore(place)
 
 

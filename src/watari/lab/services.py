@@ -79,11 +79,7 @@ class Services:
             want.mkdir(exist_ok=True)
             (want / name).touch()
             return True
-        if unit.port is not None and listens(unit.port)():
-            raise BadInput(
-                f"{name} needs port {unit.port}, which another process has; "
-                f"stop that, or give the lab other ports with --base-port"
-            )
+        self._check_port(unit)
         try:
             identity = process.spawn(unit.argv, unit.env, paths.log_of(name), paths.pid_of(name))
         except FileNotFoundError:
@@ -91,6 +87,12 @@ class Services:
         if identity is None:
             raise self.failure(name, "ended at once")
         return True
+
+    def check_ports(self) -> None:
+        """Raises BadInput if another process has a port of a service that does not run."""
+        for name, unit in self.units.items():
+            if self.identity(name) is None:
+                self._check_port(unit)
 
     def wait(self, name: str, cancelled: Callable[[], bool] = lambda: False) -> float:
         """Wait until a started service serves; the seconds that took. Raises Failed with the end of its log."""
@@ -120,3 +122,10 @@ class Services:
         log = self.place.paths.log_of(name)
         end = tail(log.read_bytes()) if log.exists() else "    (no log)"
         return Failed(f"{name} {what}; the end of {log}:\n{end}")
+
+    def _check_port(self, unit: Unit) -> None:
+        if unit.port is not None and listens(unit.port)():
+            raise BadInput(
+                f"{unit.name} needs port {unit.port}, which another process has; "
+                f"stop that, or give the lab other ports with --base-port"
+            )

@@ -39,6 +39,11 @@ def data_usable(place: Place) -> bool:
     return bool(read_json(place.paths.data / "made.json", {}).get("fingerprint") == fingerprint(place))
 
 
+def data_whole(place: Place) -> bool:
+    """Whether the data folder was finished once, for whatever lab."""
+    return (place.paths.data / "made.json").exists()
+
+
 def save(place: Place) -> None:
     """Pack the data of a lab that is stopped."""
     label = {"fingerprint": fingerprint(place)}

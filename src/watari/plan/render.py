@@ -112,7 +112,8 @@ def _emptied(plan: Plan, hosts: tuple[str, ...]) -> str:
     servers = len(moves) + len(plan.refusals)
     who = listed(hosts, _NAMES)
     if not servers:
-        return f"{who} {'is' if len(hosts) == 1 else 'are'} empty and would take no more servers"
+        back = any(isinstance(step, EnableHost) for op in plan.operations for step in op.steps)
+        return f"{who} {'is' if len(hosts) == 1 else 'are'} empty{'' if back else ' and would take no more servers'}"
     some = f"all {servers:,} servers" if servers > 1 else "its only server"
     kept = f"keep {stays:,} of {count(servers, 'server')}" if stays < servers else f"keep {some}"
     verdict = f"{who} would {kept if stays else 'be empty'}"

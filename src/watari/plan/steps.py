@@ -39,7 +39,7 @@ class DisableHost:
     reason: str
 
     def __str__(self) -> str:
-        return f"disable {self.host}"
+        return f"disable {self.host}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,21 +5,23 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
 
-from watari.act.durable.books import Books, Lost
+from watari.act.durable.books import Books, Unwritable
+from watari.act.durable.lease import Lost
 from watari.act.durable.turns import Turns
 from watari.act.journal import OperationRecord, Run
 from watari.act.saga import Saga
-from watari.errors import Permanent, Transient, WatariError
+from watari.errors import Permanent, Transient
 from watari.plan.plan import OperationId
 
 log = logging.getLogger(__name__)
 POLL_S = 1.0  # between two looks at a move under way
 WAIT_S = 5.0  # between two tries of what waits for a budget of which nobody tells (hours, other workers)
 PROGRESS_S = 3.0  # between two writes of how far a move is
-T = TypeVar("T")
 AWAY_S = 10.0  # between two tries to open a cloud
+UNKNOWN_S = 60.0  # a cloud that this worker does not know: then another one may have its turn
+LEFT = "left"
+Place = tuple[str, str]  # run and operation
 
 
 @dataclass(slots=True)
@@ -39,11 +41,12 @@ class Carrier:
     turns: Turns = field(default_factory=Turns)
     poll_s: float = POLL_S
     wait_s: float = WAIT_S
+    at_once: int = 200  # places of this worker for operations that wait
     only: set[str] | None = None  # runs to work on; None: all
-    requeue: Callable[[str, str], None] = lambda run_id, operation: None  # for another worker
     leaving: threading.Event = field(default_factory=threading.Event)  # begin nothing, give back what has not begun
+    ended: threading.Event = field(default_factory=threading.Event)  # leave alone what is under way, too
     trouble: str = ""  # why nothing can be carried out here any more
-    _at_work: set[tuple[str, str]] = field(default_factory=set)
+    _at_work: set[Place] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def carry(self, run_id: str, operation: str) -> str:
@@ -51,22 +54,22 @@ class Carrier:
         key = (run_id, operation)
         with self._lock:
             if key in self._at_work or (self.only is not None and run_id not in self.only):
-                return "left"
+                return LEFT
             self._at_work.add(key)
         try:
             return self._carry(run_id, OperationId(operation))
         except Lost as e:
             log.info("%s", e)
-            return "left"
-        except (
-            Permanent
-        ) as e:  # the disk is full, the database refuses: nothing can be written down, so nothing is done
+        except Unwritable as e:
             log.error("operation %s of %s: %s", operation, run_id, e)
             self.trouble = str(e)
-            return "left"
+        except Exception as e:  # the outermost loop: what is not understood here must not be left without a word
+            log.exception("operation %s of %s", operation, run_id)
+            self.trouble = f"operation {operation} of {run_id}: {type(e).__name__}: {e}"
         finally:
             with self._lock:
                 self._at_work.discard(key)
+        return LEFT
 
     @property
     def idle(self) -> bool:
@@ -74,23 +77,26 @@ class Carrier:
         with self._lock:
             return not self._at_work
 
+    def is_at_work(self, place: Place) -> bool:
+        """Whether an operation (run, id) is being carried out by this process."""
+        with self._lock:
+            return place in self._at_work
+
     def _carry(self, run_id: str, id: OperationId) -> str:
         context = self._opened(run_id)
-        if context is None:
-            if not self.leaving.is_set():
-                self.requeue(run_id, id)
-            return "left"
+        if context is None or self.leaving.is_set():
+            return LEFT
         run, books = context.run, context.books
         seq, op = next((i, o) for i, o in enumerate(run.plan.operations) if o.id == id)
-        record = self._insist(lambda: books.claim(run_id, op))
-        place, told_at = (run_id, seq), time.monotonic()
+        record = books.claim(run_id, op)
+        place, told_at, waited = (run_id, seq), time.monotonic(), False
         if record.state == "pending" and not record.steps[0].asked_at:
-            self._insist(lambda: context.saga.adopt(run, record))
+            self._adopt(context, record)
         while not record.over:
-            self._insist(lambda: books.read_flags(run))
-            if not record.under_way and (self.leaving.is_set() or (run.stopping and not run.cancelled)):
+            books.read_flags(run)
+            if self.ended.is_set() or (not record.under_way and self._gives_up(context, record, waited)):
                 books.leave(run, record)
-                return "left"
+                return LEFT
             before = _mark(record)
             self._advance(context, record)
             self.turns.pass_on(place)
@@ -100,15 +106,27 @@ class Carrier:
                 books.progress(run, record)
                 told_at = time.monotonic()
             self._pause(record, place)
-        self._insist(lambda: books.close_if_over(run_id, books.clock.now()))
+            waited = True
+        books.close_if_over(run_id)
         self.turns.wake()
         return record.state
+
+    def _gives_up(self, context: Context, record: OperationRecord, waited: bool) -> bool:
+        """Whether an operation that has not begun gives its place here to another one."""
+        run = context.run
+        if self.leaving.is_set() or (run.stopping and not run.cancelled):
+            return True
+        wanted = record.operation.waits_for
+        if not (wanted and waited and len(self._at_work) >= self.at_once):
+            return False
+        # All places are taken by those that wait, and what this one waits for finds none: it would be for ever.
+        return context.books.nobody_s(run, wanted)
 
     def _advance(self, context: Context, record: OperationRecord) -> None:
         """One step of the saga. A bug in a handler must not leave an operation that nobody looks at."""
         try:
             context.saga.advance(context.run, record)
-        except (WatariError, Lost):
+        except (Lost, Unwritable):
             raise
         except Exception as e:
             log.exception("operation %s of %s", record.operation.id, context.run.id)
@@ -120,9 +138,21 @@ class Carrier:
 
     def _pause(self, record: OperationRecord, place: tuple[str, int]) -> None:
         if record.under_way:
-            time.sleep(self.poll_s)
+            self.ended.wait(self.poll_s)
         else:
             self.turns.wait(place, self.wait_s)
+
+    def _adopt(self, context: Context, record: OperationRecord) -> None:
+        """Look for what goes on already, until the cloud answers, less and less often."""
+        wait = self.poll_s
+        while not self.leaving.is_set():
+            try:
+                context.saga.adopt(context.run, record)
+                return
+            except Transient as e:
+                log.warning("operation %s of %s: %s; trying again", record.operation.id, context.run.id, e)
+                self.leaving.wait(wait)
+                wait = min(2 * wait, AWAY_S)
 
     def _opened(self, run_id: str) -> Context | None:
         """The run's context, as soon as its cloud answers; None when it is not known here, or this process ends."""
@@ -134,18 +164,9 @@ class Carrier:
                 self.leaving.wait(AWAY_S)
             except Permanent as e:  # another worker may know the cloud, or its password
                 log.warning("%s cannot be worked on here: %s", run_id, e)
-                self.leaving.wait(AWAY_S)
+                self.leaving.wait(UNKNOWN_S)
                 return None
         return None
-
-    def _insist(self, read: Callable[[], T]) -> T:
-        """Ask until the database (or the cloud, which adoption asks) answers."""
-        while True:
-            try:
-                return read()
-            except Transient as e:
-                log.warning("%s; trying again", e)
-                time.sleep(self.poll_s)
 
 
 def _mark(record: OperationRecord) -> tuple[object, ...]:

@@ -22,6 +22,10 @@ FENCED = 75  # exit code of a process that lost its lease (EX_TEMPFAIL)
 TTL_S = float(os.environ.get("WATARI_LEASE_S", "15"))  # others take over after this; the owner ends itself before
 
 
+class Lost(Exception):
+    """The operation is another process's by now, or nobody's: leave it alone."""
+
+
 def die(why: str) -> NoReturn:
     """End at once: nothing may be asked for or written down any more."""
     sys.stderr.write(f"watari: {why}; ended. What it carried out goes on elsewhere, or with `watari runs resume`\n")
@@ -50,8 +54,8 @@ class Lease:
             self._lock_file()
         about = f"{socket.gethostname()} pid {os.getpid()}"
         begun = _monotonic()
-        with self.store.writing() as c:
-            if not self.store.is_postgres:  # the lock proves that all others are dead
+        with self.store.writing(spare=True) as c:
+            if not self.store.is_postgres:  # the file's lock proves that all others are dead
                 c.execute(leases.delete())
             c.execute(leases.insert().values(executor=self.executor, renewed=self.store.now, about=about))
         self._until = begun + self.ttl_s - 2 * self.beat_s
@@ -64,15 +68,17 @@ class Lease:
         return not self._released.is_set() and (not self.store.is_postgres or _monotonic() < self._until)
 
     def check(self) -> None:
-        """Ends the process if the lease may have run out."""
-        if not self.alive() and not self._released.is_set():
+        """Ends the process if the lease may have run out. Raises Lost once it was given back."""
+        if self._released.is_set():
+            raise Lost("this process ends")
+        if not self.alive():
             self._on_loss("its lease on the database ran out")
 
     def release(self) -> None:
-        """Give the row back, so that others need not wait for it to run out."""
+        """Give the row back, so that others need not wait for it to run out. Nothing may be under way here any more."""
         self._released.set()
         try:
-            with self.store.writing() as c:
+            with self.store.writing(spare=True) as c:
                 c.execute(leases.delete().where(leases.c.executor == self.executor))
         except WatariError as e:
             log.warning("the lease could not be given back: %s", e)
@@ -101,12 +107,12 @@ class Lease:
             try:
                 if not self._renew() and not self._released.is_set():
                     self._on_loss("its lease on the database was taken away")
-            except (WatariError, sa.exc.SQLAlchemyError) as e:
+            except WatariError as e:
                 log.warning("the lease could not be renewed: %s", e)
 
     def _renew(self) -> bool:
         begun = _monotonic()
-        with self.store.writing() as c:
+        with self.store.writing(spare=True) as c:
             row = leases.update().where(leases.c.executor == self.executor).values(renewed=self.store.now)
             if not c.execute(row).rowcount:
                 return False
@@ -115,13 +121,18 @@ class Lease:
 
     def _watch(self) -> None:
         while not self._released.wait(min(0.2, self.beat_s / 2)):
-            self.check()
+            if not self.alive() and not self._released.is_set():
+                self._on_loss("its lease on the database ran out")
 
 
 def bury(store: Store, ttl_s: float = TTL_S) -> set[str]:
-    """Delete the leases that ran out; returns the executors that are alive. A process leases before it works."""
-    with store.writing() as c:
-        c.execute(leases.delete().where(leases.c.renewed < store.now - ttl_s))
+    """Delete the leases that ran out; returns the executors that are alive. A process leases before it works.
+
+    With SQLite the file's lock tells who lives: a lease that ran out there is that of a process that was stopped.
+    """
+    with store.writing() if store.is_postgres else store.reading() as c:
+        if store.is_postgres:
+            c.execute(leases.delete().where(leases.c.renewed < store.now - ttl_s))
         return set(c.execute(sa.select(leases.c.executor)).scalars())
 
 

@@ -18,8 +18,9 @@ from watari.errors import BadInput, Permanent, Transient
 REVISION: Final = "0001"  # of the tables: the newest file in migrations/versions
 BUSY_MS: Final = 30_000  # SQLite: how long a writer waits for another
 CONNECT_S: Final = 5
-_MIGRATE_LOCK: Final = 0x57415441  # PostgreSQL advisory locks: "WATA" for the schema,
-_BUDGET_LOCK: Final = 0x57415442  # with a hash of the cloud for its budgets
+IDLE_S: Final = 8  # PostgreSQL: a process that was stopped within a transaction holds its locks for so long at most
+LOCK_S: Final = 30  # PostgreSQL: how long a lock is waited for; then it is tried anew, or said
+_LOCK: Final = 0x57415441  # of PostgreSQL's advisory locks: "WATA", with a hash of what is locked
 
 
 class Store:
@@ -33,10 +34,14 @@ class Store:
         self.url = _parsed(url)
         self.shown = self.url.render_as_string(hide_password=True)
         self.is_postgres = self.url.get_backend_name() == "postgresql"
-        self._writing = threading.RLock()  # SQLite takes one writer at a time: threads queue here, not in its busy loop
+        # SQLite takes one writer at a time: threads queue here, not in its busy loop. With PostgreSQL those do that
+        # want the same lock, so that they do not use up the connections.
+        self._writing = threading.RLock()
         if not self.is_postgres:
             _make_folder(self.file)
         self.engine = _engine(self.url, self.is_postgres)
+        # The lease's own: it must not wait for a connection that others hold while they wait for a lock.
+        self._spare = _engine(self.url, True, 1) if self.is_postgres else self.engine
         self._bring_up_to_date()
 
     @property
@@ -53,30 +58,48 @@ class Store:
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
         """A connection to read with. Errors of the database are raised in Watari's terms."""
-        try:
-            with self.engine.connect() as connection:
-                yield connection
-        except sa.exc.DBAPIError as e:
-            raise self._translated(e) from e
+        with self.translating(), self.engine.connect() as connection:
+            yield connection
 
     @contextmanager
-    def writing(self, budget_of: str | None = None) -> Iterator[sa.Connection]:
-        """A transaction. With `budget_of` a cloud, no other worker judges that cloud's budgets meanwhile."""
+    def writing(self, *, alone: str = "", spare: bool = False) -> Iterator[sa.Connection]:
+        """A transaction. No other process that names the same `alone` is in one meanwhile; `spare`: for the lease."""
+        with self.translating(), self._in_turn(alone), (self._spare if spare else self.engine).begin() as connection:
+            if self.is_postgres and alone:
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK, sa.func.hashtext(alone))))
+            yield connection
+
+    @contextmanager
+    def alone(self, what: str) -> Iterator[None]:
+        """No other process is within the same `what` meanwhile. With SQLite the caller has the file to itself."""
+        if not self.is_postgres:
+            yield
+            return
+        key = (_LOCK, sa.func.hashtext(what))
+        with self.translating(), self._spare.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(sa.select(sa.func.pg_advisory_lock(*key)))
+            try:
+                yield
+            finally:
+                connection.execute(sa.select(sa.func.pg_advisory_unlock(*key)))
+
+    @contextmanager
+    def translating(self) -> Iterator[None]:
+        """Whatever the database says is raised in Watari's terms."""
         try:
-            with self._alone(), self.engine.begin() as connection:
-                if self.is_postgres and budget_of is not None:
-                    lock = sa.func.pg_advisory_xact_lock(_BUDGET_LOCK, sa.func.hashtext(budget_of))
-                    connection.execute(sa.select(lock))
-                yield connection
+            yield
         except sa.exc.DBAPIError as e:
             raise self._translated(e) from e
+        except sa.exc.TimeoutError as e:  # all connections are in use
+            raise Transient(f"the database {self.shown} is busy: {e}") from e
 
     def close(self) -> None:
         self.engine.dispose()
+        self._spare.dispose()
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        if self.is_postgres:
+    def _in_turn(self, alone: str) -> Iterator[None]:
+        if self.is_postgres and not alone:
             yield
             return
         with self._writing:
@@ -92,9 +115,7 @@ class Store:
             raise BadInput(
                 f"{self.shown} was made by a newer Watari (tables {at}, this one knows {REVISION}): upgrade Watari"
             )
-        with self.writing() as connection:
-            if self.is_postgres:  # two workers at first start: the second finds everything made
-                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATE_LOCK)))
+        with self.writing(alone="tables") as connection:  # two workers at first start: the second finds everything made
             config = Config()
             config.set_main_option("script_location", "watari.act.durable:migrations")
             config.attributes["connection"] = connection
@@ -107,14 +128,17 @@ class Store:
                 if "password" in text or "does not exist" in text:
                     return BadInput(f"{self.shown}: {text}")
                 return Transient(f"the database {self.shown} does not answer: {text}")
-            return e
+            # Class 25 of PostgreSQL's errors: a transaction that was cut off, a server that became a standby.
+            again = isinstance(e, sa.exc.InternalError)
+            return Transient(f"{self.shown}: {text}") if again else Permanent(f"{self.shown}: {text}")
         if "full" in text:
             return Permanent(f"{self.file}: the disk is full; free space, then go on with `watari runs resume`")
         if "not a database" in text or "malformed" in text:
             return BadInput(f"{self.file}: {text}; move it away, or name another with --database")
         if "readonly" in text or "unable to open" in text:
             return Permanent(f"{self.file}: {text}; check its permissions, or name another with --database")
-        return Transient(f"{self.file}: {text}") if isinstance(e, sa.exc.OperationalError) else e
+        again = isinstance(e, sa.exc.OperationalError)
+        return Transient(f"{self.file}: {text}") if again else Permanent(f"{self.file}: {text}")
 
 
 def sqlite_url(path: Path) -> str:
@@ -136,10 +160,13 @@ def _parsed(url: str) -> sa.URL:
     raise BadInput(f"{parsed.drivername} is no database for Watari: use a SQLite file's path or postgresql://...")
 
 
-def _engine(url: sa.URL, postgres: bool) -> sa.Engine:
+def _engine(url: sa.URL, postgres: bool, connections: int = 20) -> sa.Engine:
     if postgres:
         args: dict[str, Any] = {"connect_timeout": CONNECT_S, "application_name": "watari"}
-        return sa.create_engine(url, connect_args=args, pool_size=20, max_overflow=20, pool_pre_ping=True)
+        args["options"] = f"-c idle_in_transaction_session_timeout={IDLE_S}s -c lock_timeout={LOCK_S}s"
+        return sa.create_engine(
+            url, connect_args=args, pool_size=connections, max_overflow=connections, pool_pre_ping=True
+        )
     engine = sa.create_engine(url, pool_size=20, max_overflow=60)
 
     @event.listens_for(engine, "connect")

@@ -36,7 +36,7 @@ class OpenStackCloud:
     def __init__(self, calls: Calls, settings: Settings, clock: Clock | None = None) -> None:
         self.settings = settings
         self.clock: Clock = clock or RealTime()
-        self._calls = calls
+        self.calls = calls
         self._placement = Placement(calls)
         self._hosts = Hosts(calls, settings, self._placement)
         self._servers = Servers(calls, settings)
@@ -46,7 +46,7 @@ class OpenStackCloud:
 
     @property
     def name(self) -> str:
-        return self._calls.cloud
+        return self.calls.cloud
 
     def inventory(self) -> Inventory:
         """Servers without a host (shelved, never placed) and members of groups that are gone are left out.
@@ -55,7 +55,7 @@ class OpenStackCloud:
         """
         hosts = self._hosts.all()
         servers = {server.id: server for server in self._servers.all() if server.host in hosts}
-        groups = {group.id: _known(group, servers) for group in all_groups(self._calls)}
+        groups = {group.id: _known(group, servers) for group in all_groups(self.calls)}
         recent = self._flights.recent()
         moving = [id for id, server in servers.items() if server.status in MOVING]
         flights = tuple(f for f in self._flights.under_way(recent, moving) if f.server in servers)
@@ -118,7 +118,7 @@ class OpenStackCloud:
         record = self._record(handle_of(id), "live", "be aborted")
         what = f"abort migration {record.number} of server {record.server}"
         try:
-            self._calls.change("DELETE", f"/servers/{record.server}/migrations/{record.number}", ABORT, what)
+            self.calls.change("DELETE", f"/servers/{record.server}/migrations/{record.number}", ABORT, what)
         except Refused as e:
             now = self.migration(id)
             if now.over:
@@ -142,10 +142,10 @@ class OpenStackCloud:
     ) -> MigrationId:
         """The request id of Nova's answer is the handle: the instance action of that id exists by then."""
         since = self.clock.now()
-        response = self._calls.change("POST", f"/servers/{server}/action", version, what, body)
+        response = self.calls.change("POST", f"/servers/{server}/action", version, what, body)
         request = response.headers.get("x-openstack-request-id") or response.headers.get("x-compute-request-id")
         if not request:  # a proxy took the header away
-            request = next((a.request for a in actions(self._calls, server, kind, since)), None)
+            request = next((a.request for a in actions(self.calls, server, kind, since)), None)
         if request is None:
             raise Transient(f"cloud {self.name} took the request to {what}, but does not show it yet; look for it")
         handle = Handle(request, kind, server, target)
@@ -167,7 +167,7 @@ class OpenStackCloud:
         if seen.kind != "cold" or seen.status != "confirm":
             raise Refused(f"migration {handle.request} is {seen.status}; there is nothing to {verb}")
         what = f"{verb} the migration of server {handle.server}"
-        self._calls.change("POST", f"/servers/{handle.server}/action", ACT, what, {action: None})
+        self.calls.change("POST", f"/servers/{handle.server}/action", ACT, what, {action: None})
 
 
 def _known(group: ServerGroup, servers: dict[ServerId, Server]) -> ServerGroup:

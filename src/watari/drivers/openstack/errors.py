@@ -16,6 +16,7 @@ LONGEST = 600  # characters of the cloud's own words
 BUSY = frozenset({408, 413, 425, 429, 500, 502, 503, 504})
 POLICY = re.compile(r"Policy doesn't allow (?P<rule>\S+)")
 CREDENTIALS = re.compile(r"//[^/@\s]+@")  # user:password in a URL, a proxy's for example
+URL = re.compile(r"https?://[^\s?]+")
 ADDRESS = re.compile(r" object at 0x[0-9a-f]+")
 
 
@@ -72,17 +73,24 @@ def of_exception(error: Exception, what: str, cloud: str, auth_url: str) -> Wata
             return Permanent(f"cloud {cloud}: {text}; name its CA in clouds.yaml (cacert)")
         case ks.ConnectionError() | ks.UnknownConnectionError():
             kind = NotSent if never_sent(error) else Later
-            return kind(f"cloud {cloud} cannot be reached to {what}: {text}")
+            return kind(f"cloud {cloud} cannot be reached to {what}: {_unreached(error)}")
         case ks.http.HttpError() if error.http_status in BUSY:
             return Later(f"Keystone of cloud {cloud} cannot answer now: {text}")
         case ks.DiscoveryFailure() if any(isinstance(e, ks.ConnectionError) for e in chain(error)):
-            return NotSent(f"cloud {cloud} cannot be reached at {clean(auth_url)}: {text}")
+            return NotSent(f"cloud {cloud} cannot be reached to {what}: {_unreached(error)}")
         case ks.DiscoveryFailure() | ks.http.HttpError():
             return Permanent(f"cloud {cloud} (auth_url {clean(auth_url)}): {text}; is that its Keystone?")
         case ks.CatalogException():
             return Permanent(f"cloud {cloud}, cannot {what}: {text}; check region_name and interface in clouds.yaml")
         case _:
             return Permanent(f"cloud {cloud}, cannot {what}: {text}")
+
+
+def _unreached(error: Exception) -> str:
+    """The address and the system's own reason, out of four layers of wrapping."""
+    url = URL.search(str(error))
+    system = [e for e in chain(error) if isinstance(e, OSError) and not isinstance(e, requests.RequestException)]
+    return clean(f"{url[0].rstrip(':')}: {system[-1]}" if url and system else str(error))
 
 
 def message(response: requests.Response) -> str:

@@ -147,5 +147,5 @@ class Moves:
 
 
 def _why(words: str, handle: Handle) -> str:
-    told = words or "Nova does not say why"
+    told = words.rstrip(".") or "Nova does not say why"
     return f"{told}; the logs of nova-conductor and nova-compute have more under {handle.request}"

@@ -111,6 +111,16 @@ class Benefit:
         return any(c.after is not None for c in (self.moved, *self.relieved))
 
 
+def not_measured(b: Benefit) -> Benefit:
+    """The same, when it is too late to say what the loads are due to."""
+    left = tuple(replace(c, after=None) for c in b.relieved)
+    moved = replace(b.moved, after=None)
+    why = "it was not measured in time"
+    return replace(
+        b, moved=moved, relieved=left, stolen_before=None, stolen_after=None, verdict="unknown", why=why, gain=None
+    )
+
+
 def befores(operations: Iterable[Operation], snapshot: ComputeSnapshot) -> dict[OperationId, Before]:
     """What is seen of the servers and hosts of moves that are about to be made."""
     moves = [op for op in operations if op.move is not None]
@@ -221,8 +231,14 @@ def _judged(
     if helped:
         return "helped", "", max(helped)
     if useless:
-        return "no-help", "steal did not fall" if max(useless) > -LEAST_FALL else "steal rose", min(0.0, max(useless))
+        return "no-help", _useless(max(useless)), min(0.0, max(useless))
     return "unknown", fell or rose, None
+
+
+def _useless(fall: float) -> str:
+    if fall >= LEAST_FALL:
+        return f"steal fell by less than {LEAST_SHARE:.0%}, and is over the limit still".replace("%", " %")
+    return "steal did not fall" if fall > -LEAST_FALL else "steal rose"
 
 
 def _better(c: Change, fall: float, detect: Detect) -> bool:

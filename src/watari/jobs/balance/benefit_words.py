@@ -37,7 +37,7 @@ def _fell(c: Change) -> str:
 def _hosts(b: Benefit) -> str:
     if b.stolen_before is None or b.stolen_after is None:
         return ""
-    return f"{b.source} and {b.target} steal {b.stolen_before:.1f} -> {b.stolen_after:.1f} cores"
+    return f"{b.source} and {b.target}: {b.stolen_before:.1f} -> {b.stolen_after:.1f} cores stolen"
 
 
 def _verdict(b: Benefit) -> str:

@@ -20,6 +20,7 @@ from watari.plan.text import count
 
 JOB = "drain"
 DISABLING, FIRST_MOVES = 1, 2  # waves
+FULL = "budget"  # the code of a refusal that the next plan takes up
 
 
 def compose(draft: Draft) -> Plan:
@@ -71,7 +72,7 @@ def _within_the_plan(draft: Draft, ordered: list[tuple[Choice, Cost]]) -> list[t
         server = draft.world.servers[choice.move.server]
         why = f"the plan is full: {limit} of {limit} moves"
         cure = "Plan again when they are done, or raise budgets.per_plan."
-        draft.refusals[choice.move.server] = Refusal(server.id, "budget", why, cure, name=server.name)
+        draft.refusals[choice.move.server] = Refusal(server.id, FULL, why, cure, name=server.name)
     return ordered[:limit]
 
 
@@ -145,12 +146,13 @@ def _disable(draft: Draft, host: Host, id: OperationId) -> Operation:
 
 
 def _enabling(draft: Draft, disabling: dict[int, OperationId], moves: list[Operation]) -> list[Operation]:
-    """Bring back what we disabled, each host once everything has left it."""
+    """Bring back what we disabled, each host once everything has left it; not if the next plan has to go on there."""
     out: list[Operation] = []
-    at = draft.world.snapshot.taken_at
+    at, host_of = draft.world.snapshot.taken_at, draft.world.host_of
+    unfinished = {int(host_of[s]) for s, refusal in draft.refusals.items() if refusal.code == FULL}
     for h, disabled in disabling.items():
         host = draft.world.hosts[h]
-        if host.state != "up" and not disabled_by_us(host):
+        if h in unfinished or (host.state != "up" and not disabled_by_us(host)):
             continue
         leavers = [o for o in moves if o.source == host.name]
         id = OperationId(str(len(disabling) + len(moves) + len(out) + 1))

@@ -61,7 +61,7 @@ def _alone(draft: Draft) -> list[Finding]:
 def _unknown(draft: Draft, z: int) -> list[Finding]:
     world = draft.world
     here = (world.zone_of[world.host_of] == z) & ~world.readings.known
-    if not here.any():
+    if not here.any() or not _inhabited(draft, z):
         return []
     name = world.zone_names[z]
     text = f"{count(int(here.sum()), 'server')} there send no usable load; each counts as asking for all its vCPUs"
@@ -75,9 +75,15 @@ def _left_over(draft: Draft, seen: Outlook, z: int) -> list[Finding]:
     rest = np.array([h for h in range(zone.start, zone.stop) if world.up[h] and world.hosts[h].name not in wanted])
     name = world.zone_names[z]
     if not len(rest):
-        text = "has no other host in service: its servers have nowhere to go"
-        return [Finding(h, "last-of-zone", text, "warning", f"Add a host to {name} first.") for h in sorted(wanted)]
+        text, cure = "has no other host in service: its servers have nowhere to go", f"Add a host to {name} first."
+        return [Finding(h, "last-of-zone", text, "warning", cure) for h in _inhabited(draft, z)]
     return [*_cpu(draft, seen, name, rest), *_memory(draft, seen, name, rest)]
+
+
+def _inhabited(draft: Draft, z: int) -> list[str]:
+    """Hosts of the zone that are emptied and have servers."""
+    world = draft.world
+    return [world.hosts[h].name for h in draft.emptied if world.zone_of[h] == z and len(world.on(h))]
 
 
 def _cpu(draft: Draft, seen: Outlook, name: str, rest: Ints) -> list[Finding]:

@@ -76,7 +76,7 @@ class Standing:
         """What the move was, what it brought, how the server is now, and where to look."""
         name = self.world.snapshot.servers[move.server].name
         worse = -100 * (move.benefit or 0.0)
-        brought = f"steal rose by {worse:.1f} points" if worse >= 0.1 else "steal did not fall"
+        brought = f"steal rose by {worse:.1f} points" if worse >= 0.1 else "steal fell too little, if at all"
         at = f"{self.policy.local(move.ended):%H:%M}"
         text = f"moved {move.source} -> {move.target} at {at} and that did not help: {brought}"
         if load := self.world.snapshot.loads.get(move.server):

@@ -1,0 +1,77 @@
+"""A cloud on loopback, opened by the driver; pauses between tries are counted, not waited for."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from unit.openstack.small_nova import SmallNova
+from unit.openstack.stub import Stub, serving
+from watari.drivers.openstack import OpenStackCloud, connect
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+@dataclass
+class SetClock:
+    """Time that stands still until it is told to go on."""
+
+    at: datetime = NOON
+
+    def now(self) -> datetime:
+        return self.at
+
+    def sleep(self, seconds: float) -> None:
+        self.at += timedelta(seconds=seconds)
+
+
+@dataclass
+class Opened:
+    """A cloud of the driver, the stub behind it and the pauses it made."""
+
+    cloud: OpenStackCloud
+    clock: SetClock
+    pauses: list[float] = field(default_factory=list)
+
+
+Opener = Callable[..., Opened]
+
+
+@pytest.fixture
+def stub() -> Iterator[Stub]:
+    with serving() as made:
+        yield made
+
+
+@pytest.fixture
+def nova(stub: Stub) -> SmallNova:
+    return SmallNova(stub)
+
+
+@pytest.fixture
+def clouds_yaml(tmp_path: Path, stub: Stub) -> Callable[..., Path]:
+    def write(url: str = "", **section: Any) -> Path:
+        auth = {
+            "auth_url": f"{url or stub.url}/identity/v3", "username": "ann", "password": "right", "project_name": "ops",
+            "user_domain_name": "Default", "project_domain_name": "Default",
+        }  # fmt: skip
+        auth |= section.pop("auth", {})
+        path = tmp_path / "clouds.yaml"
+        path.write_text(yaml.safe_dump({"clouds": {"east": {"auth": auth, "region_name": "one", **section}}}))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def opened(clouds_yaml: Callable[..., Path]) -> Opener:
+    def open_it(**section: Any) -> Opened:
+        made = connect("east", [clouds_yaml(**section)])
+        clock, pauses = SetClock(), list[float]()
+        return Opened(OpenStackCloud(replace(made.calls, sleep=pauses.append), made.settings, clock), clock, pauses)
+
+    return open_it
