@@ -1,14 +1,14 @@
 """A world for the contract of the ports in a real cloud: what it needs is found there, or made, and brought back."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from openstack.config import OpenStackConfig
 from openstack.connection import Connection
 
-from contract.world import World
+from contract.world import BUSY, World
 from watari.drivers.openstack import OpenStackCloud, RealTime, connect
 from watari.errors import Refused, Transient
 from watari.model.compute import Host, HostName, Load, ServerId
@@ -31,26 +31,41 @@ class NoMeter:
 
 @dataclass(frozen=True)
 class LabWorld(World):
-    """A world in a real cloud. `homes`: where its servers belong; `pace` sets how long live moves take, in seconds."""
+    """A world in a real cloud. `homes`: where its servers belong; `pace` sets how long live moves take, in seconds.
+
+    What is expensive is done only when it has to be: `server` and `off` stay where a test has left them, as long as
+    that is one of the three hosts of `ring`, and `placed` gives the other two their parts.
+    """
 
     nova: Any = None
     homes: Mapping[ServerId, HostName] = field(default_factory=dict)
+    ring: tuple[HostName, ...] = ()
     pace: Callable[[float], None] | None = None
-    live_s: float = 5.0
+    live_s: float = 3.0
+
+    def placed(self) -> "LabWorld":
+        """The world with target and spare as they have to be now."""
+        at, off = self.where(self.server), self.where(self.off)
+        target = next(host for host in self.ring if host not in (at, off))
+        spare = next(host for host in self.ring if host not in (at, target))
+        return replace(self, target=target, spare=spare)
 
     def restore(self) -> None:
+        for service in self.nova.services(binary="nova-compute"):
+            if service.status == "disabled" and service.host != self.disabled:
+                self.compute.enable_host(service.host)
+            if service.status == "enabled" and service.host == self.disabled:
+                self.compute.disable_host(self.disabled, REASON)
+        away = [server.id for server in self._seen() if not self._is_home(server)]
+        if not away:
+            return
         if self.pace is not None:
             self.pace(0.0)
-        for host in self.compute.inventory().hosts.values():
-            if host.state == "disabled" and host.name != self.disabled:
-                self.compute.enable_host(host.name)
-        away = [server for server in self._seen() if not self._is_home(server)]
         for server in away:
-            self._calm(server.id)
+            self._calm(server)
         for server in away:
-            self._bring(server.id, self.homes[server.id])
-        if self.host(self.disabled).state == "up":
-            self.compute.disable_host(self.disabled, REASON)
+            if self.where(server) not in self._homes_of(server):
+                self._bring(server, self.homes[server])
         if self.pace is not None:
             self.pace(self.live_s)
 
@@ -58,9 +73,16 @@ class LabWorld(World):
         """The world's servers as Nova shows them, in one call."""
         return [server for server in self.nova.servers(all_projects=True) if server.id in self.homes]
 
+    def _busy(self) -> bool:
+        return any(server.status in BUSY for server in self._seen())
+
     def _is_home(self, server: Any) -> bool:
         wanted = "SHUTOFF" if server.id == self.off else "ACTIVE"
-        return (server.compute_host, server.status, server.task_state) == (self.homes[server.id], wanted, None)
+        here = server.compute_host in self._homes_of(server.id)
+        return here and (server.status, server.task_state) == (wanted, None)
+
+    def _homes_of(self, server: ServerId) -> tuple[HostName, ...]:
+        return self.ring if server in (self.server, self.off) else (self.homes[server],)
 
     def _calm(self, server: ServerId) -> None:
         """Nothing goes on with it any more, and it is on or off as it should be."""
@@ -123,13 +145,15 @@ def lab_world(
         watari, meter or NoMeter(), RealTime(), server=servers["web-1"], target=target, spare=spare,
         other_zone=HostName(far[0]), full=full, snug=snug, disabled=off, apart=servers["db-1"], apart_from=target,
         silent=servers["mute-1"], off=servers["off-1"], frail=servers["frail-1"], kill_host=kill_host,
-        revive_host=revive_host, patience_s=PATIENCE_S, nova=_nova(cloud), pace=pace,
+        revive_host=revive_host, patience_s=PATIENCE_S, nova=_nova(cloud), pace=pace, ring=(home, target, spare),
         homes={
             servers["web-1"]: home, servers["db-1"]: home, servers["off-1"]: home, servers["db-2"]: target,
             servers["mute-1"]: spare, servers["frail-1"]: alone,
         },
     )  # fmt: skip
     world.restore()
+    if pace is not None:
+        pace(world.live_s)
     return world
 
 

@@ -16,6 +16,7 @@ from watari.drivers.sim.spec import SimSpec
 from watari.model.compute import GroupId, Host, HostName, Server, ServerGroup, ServerId, ZoneName
 
 if TYPE_CHECKING:
+    from lab_world import LabWorld
     from watari.lab.lab import Lab
 
 
@@ -53,8 +54,9 @@ WORLDS: dict[str, Callable[[], World]] = {"sim": simulated}
 
 
 @pytest.fixture(scope="session")
-def real(lab: "Lab") -> World:
+def real(lab: "Lab") -> "LabWorld":
     """A world in the lab's OpenStack, measured by its Prometheus; the same one for every test."""
+    from lab.clouds import WINDOW
     from lab.power import Power
     from lab_world import lab_world
     from watari.drivers.openstack import RealTime
@@ -65,10 +67,8 @@ def real(lab: "Lab") -> World:
             lab.knobs(host, seconds=seconds, cold_seconds=min(seconds, 1.0))
 
     power = Power(lab)
-    meter = PrometheusMeter(read_settings({"url": lab.spec.url("prometheus")}), RealTime())
-    world = lab_world(
-        "lab", lab.paths.clouds_yaml, meter, kill_host=power.cut, revive_host=power.restore, pace=pace
-    )
+    meter = PrometheusMeter(read_settings({"url": lab.spec.url("prometheus"), "window": WINDOW}), RealTime())
+    world = lab_world("lab", lab.paths.clouds_yaml, meter, kill_host=power.cut, revive_host=power.restore, pace=pace)
     lab.mute(world.silent)
     return world
 
@@ -77,6 +77,6 @@ def real(lab: "Lab") -> World:
 def world(request: pytest.FixtureRequest) -> Iterator[World]:
     """Made anew for each test, or, where that is expensive, brought back to its beginning by `restore`."""
     make = WORLDS.get(request.param)
-    made: World = make() if make else request.getfixturevalue("real")
+    made: World = make() if make else request.getfixturevalue("real").placed()
     yield made
     made.restore()

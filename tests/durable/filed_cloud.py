@@ -4,7 +4,6 @@ Not a simulator: servers move after a set time, and every request is kept, so th
 twice. Its clock may go faster than the wall's. What goes wrong is in a table, so that it goes wrong for every process.
 """
 
-import json
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -60,7 +59,8 @@ class FiledCloud:
         """The next calls of `verb` go wrong.
 
         away: not heard · lost: heard, no answer · refused · ignored: heard, nothing follows · late: no answer, heard
-        only after a while · never: the move never ends · fails: the move ends where it began.
+        only just before the next request · never: the move never ends · fails: it ends where it began · bug: none of
+        ours.
         """
         with self._open() as c:
             c.execute("insert or replace into faults values (?, ?, ?, ?)", (verb, subject, kind, times))
@@ -102,12 +102,13 @@ class FiledCloud:
         self, server: ServerId, target: HostName, bandwidth_mib_s: float | None = None
     ) -> MigrationId:
         with self._call("start", server, change=True) as c:
+            self._surface(c, server)
             row = c.execute("select host from servers where id = ?", (server,)).fetchone()
             busy = c.execute("select 1 from migrations where server = ? and status = 'memory'", (server,)).fetchone()
             if row is None or busy or row[0] == target:
                 raise Refused(f"409: {server} {'is being moved' if busy else 'cannot be moved'}")
             at, kind = self._now(), c.fault  # type: ignore[attr-defined]
-            ends = NEVER if kind == "never" else at + self.move_s * (20 if kind == "late" else 1)
+            ends = NEVER if kind in ("never", "late") else at + self.move_s
             made = (server, row[0], target, at, ends, {"late": "unheard", "fails": "failing"}.get(kind, "memory"))
             sql = "insert into migrations (server, source, target, started, ends, status) values (?, ?, ?, ?, ?, ?)"
             return MigrationId(str(c.execute(sql, made).lastrowid))
@@ -171,7 +172,10 @@ class FiledCloud:
         """A call that may go wrong; requests for changes are kept, with their answers."""
         with self._open() as c:
             kind = c.fault = self._fault(c, verb, subject)
-            answer, error = kind if kind in ("away", "lost", "refused") else "ok", None
+            if kind == "bug":
+                raise ZeroDivisionError("of the test")
+            answer = kind if kind in ("away", "lost", "late", "refused") else "ok"
+            error: Refused | Transient | None = None
             if kind == "refused":
                 error = Refused(f"403: {verb} {subject}")
             elif kind in ("away", "lost", "late"):
@@ -192,6 +196,12 @@ class FiledCloud:
             self._keep(c, change, verb, subject, answer)
         if error is not None:
             raise error
+
+    def _surface(self, c: sqlite3.Connection, server: str) -> None:
+        late = "update migrations set status = 'memory', started = ?, ends = ? where server = ? and status = 'unheard'"
+        c.execute(late, (self._now(), self._now() + self.move_s, server))
+        c.execute("commit")
+        c.execute("begin immediate")
 
     def _fault(self, c: sqlite3.Connection, verb: str, subject: str) -> str:
         row = c.execute(
@@ -214,9 +224,9 @@ class FiledCloud:
             c.execute("pragma synchronous=off")
             c.execute("begin immediate")
             now = self._now()
-            heard = "update migrations set status = 'memory', started = ?, ends = ? where status = 'unheard'"
-            c.execute(heard + " and ends <= ?", (now, now + self.move_s, now))
-            due = "select id, server, target, status from migrations where status in ('memory', 'failing') and ends <= ?"
+            due = (
+                "select id, server, target, status from migrations where status in ('memory', 'failing') and ends <= ?"
+            )
             for id, server, target, status in c.execute(due, (now,)).fetchall():
                 word = "failed" if status == "failing" else "done"
                 c.execute("update migrations set status = ? where id = ?", (word, id))
@@ -229,7 +239,7 @@ class FiledCloud:
             c.close()
 
     def _now(self) -> float:
-        return self._begun + (time.time() - self._begun) * self.speed
+        return float(self._begun) + (time.time() - self._begun) * self.speed
 
     def _migration(self, row: tuple[int, str, str, str, float, float, str]) -> Migration:
         id, server, source, target, started, ends, status = row
@@ -245,8 +255,3 @@ class _Connection(sqlite3.Connection):
 
 def _at(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
-
-
-def shown(calls: list[Call]) -> str:
-    """For the message of an assertion."""
-    return json.dumps([(c.verb, c.subject, c.answer) for c in calls])

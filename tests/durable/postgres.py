@@ -5,10 +5,14 @@ import pwd
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import psycopg
+
+MISSING = "PostgreSQL is not installed: apt install postgresql"
 
 
 def binaries() -> Path | None:
@@ -17,47 +21,61 @@ def binaries() -> Path | None:
     return found[-1].parent if found else None
 
 
-@contextmanager
-def postgres(folder: Path) -> Iterator[str]:
-    """The URL of an empty database. PostgreSQL refuses to run as root, so it runs as `postgres` then."""
-    bin_, user = binaries(), _user()
-    assert bin_ is not None, "PostgreSQL is not installed: apt install postgresql"
-    data, port = folder / "data", _free_port()
-    folder.mkdir(mode=0o755)
-    if user is not None:
-        shutil.chown(folder, user)
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.STDOUT, "user": user, "cwd": "/"}
-    subprocess.run([bin_ / "initdb", "-D", data, "-A", "trust", "-U", "watari", "-N"], check=True, **quiet)
-    options = {"port": port, "listen_addresses": "127.0.0.1", "unix_socket_directories": folder, "fsync": "off"}
-    flags = [word for key, value in options.items() for word in ("-c", f"{key}={value}")]
-    server = subprocess.Popen([bin_ / "postgres", "-D", data, *flags], **quiet)
-    try:
-        _wait(port, server)
-        subprocess.run([bin_ / "createdb", "-h", "127.0.0.1", "-p", str(port), "-U", "watari", "runs"], check=True)
-        yield f"postgresql://watari@127.0.0.1:{port}/runs"
-    finally:
-        server.terminate()
-        server.wait(30)
+class Postgres:
+    """A server. PostgreSQL refuses to run as root, so it runs as `postgres` then, in a folder that it may enter."""
 
+    def __init__(self, *, fsync: bool = False) -> None:
+        bin_ = binaries()
+        assert bin_ is not None, MISSING
+        self._folder = Path(tempfile.mkdtemp(prefix="watari-postgres-"))
+        self._bin, self.port, self._made, self._fsync = bin_, _free_port(), 0, fsync
+        user = pwd.getpwnam("postgres").pw_name if os.geteuid() == 0 else None
+        if user is not None:
+            shutil.chown(self._folder, user)
+        self._how: dict[str, Any] = {
+            "stdout": subprocess.DEVNULL, "stderr": subprocess.STDOUT, "user": user, "cwd": "/",
+        }  # fmt: skip
+        make: list[Any] = [bin_ / "initdb", "-D", self._folder / "data", "-A", "trust", "-U", "watari", "-N"]
+        subprocess.run(make, check=True, **self._how)
+        self._server: subprocess.Popen[bytes] | None = None
+        self.start()
 
-def _user() -> str | None:
-    if os.geteuid() != 0:
-        return None
-    return pwd.getpwnam("postgres").pw_name
+    def start(self) -> None:
+        options = {"port": self.port, "listen_addresses": "127.0.0.1", "unix_socket_directories": self._folder}
+        options |= {"fsync": "on" if self._fsync else "off", "max_connections": 200}
+        flags = [word for key, value in options.items() for word in ("-c", f"{key}={value}")]
+        self._server = subprocess.Popen([self._bin / "postgres", "-D", self._folder / "data", *flags], **self._how)
+        until = time.monotonic() + 60
+        while True:
+            try:
+                self._connect().close()
+                return
+            except psycopg.OperationalError as e:
+                assert time.monotonic() < until and self._server.poll() is None, f"PostgreSQL did not come up: {e}"
+                time.sleep(0.05)
+
+    def stop(self) -> None:
+        """At once, as `systemctl stop` does: sessions are cut off."""
+        assert self._server is not None
+        self._server.send_signal(2)
+        self._server.wait(30)
+
+    def close(self) -> None:
+        self.stop()
+        shutil.rmtree(self._folder)
+
+    def new_database(self) -> str:
+        """The URL of an empty database."""
+        self._made += 1
+        with self._connect() as c:
+            c.execute(f"create database runs{self._made}")
+        return f"postgresql://watari@127.0.0.1:{self.port}/runs{self._made}"
+
+    def _connect(self) -> "psycopg.Connection[Any]":
+        return psycopg.connect(host="127.0.0.1", port=self.port, user="watari", dbname="postgres", autocommit=True)
 
 
 def _free_port() -> int:
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return int(s.getsockname()[1])
-
-
-def _wait(port: int, server: "subprocess.Popen[bytes]") -> None:
-    until = time.monotonic() + 60
-    while time.monotonic() < until and server.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            time.sleep(0.05)
-    raise AssertionError(f"PostgreSQL did not come up on port {port} (exit {server.poll()})")

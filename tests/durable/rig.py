@@ -26,7 +26,9 @@ POLICY = "budgets: {total: 30, per_host_out: 10, per_host_in: 10, per_zone: 30, 
 PATIENCE_S = 60.0
 # Workers are forked off a process that has everything loaded: they start in a quarter of the time.
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["watari.act.durable.engine", "watari.act.saga", "watari.drivers", "psycopg"])
+FORKS.set_forkserver_preload(
+    ["watari.act.durable.engine", "watari.act.saga", "watari.policy.load", "psycopg", "pytest"]
+)
 
 
 def move(id: str, server: str, source: str, target: str, *waits_for: str, first: tuple[Step, ...] = ()) -> Operation:
@@ -45,6 +47,7 @@ class Worker:
 
     def __init__(self, orders: Orders) -> None:
         self.orders = orders
+        Path(orders.out).touch()
         self.process = FORKS.Process(target=work, args=(orders,))
         self.process.start()
 
@@ -133,7 +136,7 @@ class Rig:
 
     def asked(self) -> dict[str, int]:
         """How often the cloud took the request to move each server."""
-        return dict(Counter(call.subject for call in self.cloud.calls("start") if call.answer in ("ok", "lost")))
+        return dict(Counter(c.subject for c in self.cloud.calls("start") if c.answer in ("ok", "lost", "late")))
 
     def host_of(self, server: str) -> str:
         found = self.cloud.locate(ServerId(server))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from durable.filed_cloud import FiledCloud
+from watari.act.durable import engine as engine_module
 from watari.act.durable.books import Books
 from watari.act.durable.carrying import Context
 from watari.act.durable.engine import Engine
@@ -49,6 +50,7 @@ def work(orders: Orders) -> None:
     finish, leave = threading.Event(), threading.Event()
     signal.signal(signal.SIGINT, lambda *_: finish.set())
     signal.signal(signal.SIGTERM, lambda *_: leave.set())
+    engine_module.QUEUE_POLL_S = 0.1
     try:
         store = Store(orders.database)
         engine = make_engine(store, FiledCloud(Path(orders.cloud)), orders)
@@ -63,7 +65,7 @@ def work(orders: Orders) -> None:
         if engine.carrier.trouble:
             _end(engine.carrier.trouble)
         if orders.once and engine.carrier.idle and not list_runs(store, only_open=True):
-            break
+            os._exit(0)  # nothing is left to be ended well
         time.sleep(0.02)
     if finish.is_set():
         engine.finish()

@@ -71,7 +71,7 @@ class Watari:
         except subprocess.TimeoutExpired:
             process.kill()
             out, err = process.communicate()
-            raise AssertionError(f"{process.args} did not end in {timeout_s:.0f} s:\n{out}\n{err}") from None
+            raise AssertionError(f"{process.args!r} did not end in {timeout_s:.0f} s:\n{out}\n{err}") from None
         return Ended(process.returncode, out, err)
 
     def table(self, *words: str | Path) -> list[dict[str, Any]]:

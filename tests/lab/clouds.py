@@ -5,13 +5,13 @@ from typing import Any
 
 import yaml
 
-WINDOW_S = 30  # six scrapes of the lab's Prometheus
+WINDOW = "30s"  # six scrapes of the lab's Prometheus
 
 
 def written(lab: Path, path: Path) -> Path:
     """Beside the lab's own: `wrong-password`, `unreachable` (nobody listens there) and `dark` (no Prometheus there)."""
     known: dict[str, Any] = yaml.safe_load(lab.read_text())["clouds"]
-    known["lab"]["watari"]["prometheus"]["window"] = WINDOW_S
+    known["lab"]["watari"]["prometheus"]["window"] = WINDOW
     known["wrong-password"] = changed(known["lab"], auth={"password": "wrong"})
     known["unreachable"] = changed(known["lab"], auth={"auth_url": "http://127.0.0.1:9/v3"})
     known["dark"] = changed(known["lab"], watari={"prometheus": {"url": "http://127.0.0.1:9"}})

@@ -1,6 +1,6 @@
 """Plans of chosen moves, written as `watari plan` would write them, for `watari apply`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,12 +18,14 @@ budgets: {total: 24, per_host_out: 12, per_host_in: 12, per_zone: 24, per_role: 
 """
 
 
-def of_moves(spec: LabSpec, moves: Iterable[tuple[Server, str]], policy: Path | None = None) -> Plan:
-    """Live moves of servers to hosts, valid for an hour, under that policy."""
+def of_moves(
+    spec: LabSpec, moves: Iterable[tuple[Server, str]], policy: Path | None = None, cloud: str = "lab"
+) -> Plan:
+    """Live moves of servers to hosts, valid for an hour, under that policy. Those of a drain: nobody measures after."""
     now = datetime.now(UTC).replace(microsecond=0)
     operations = tuple(_operation(spec, n, server, target) for n, (server, target) in enumerate(moves, 1))
     digest = load_policy(None if policy is None else str(policy)).digest
-    plan = Plan("", "balance", "lab", now, now + timedelta(hours=1), "by-hand", digest, operations)
+    plan = Plan("", "drain", cloud, now, now + timedelta(hours=1), "by-hand", digest, operations)
     return replace(plan, id=codec.content_id(plan))
 
 
@@ -31,6 +33,11 @@ def written(plan: Plan, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(codec.dumps(plan), encoding="utf-8")
     return path
+
+
+def run_of(plan: Plan) -> str:
+    """The id of the plan's run."""
+    return f"r-{plan.id.removeprefix('p-')}"
 
 
 def wide(folder: Path, **budgets: str) -> Path:
@@ -42,15 +49,8 @@ def wide(folder: Path, **budgets: str) -> Path:
     return path
 
 
-def to_their_other_host(plan: Plan, other: Mapping[str, str]) -> list[str]:
-    """Where each server of a plan ends, by name."""
-    return [other[op.name] for op in plan.operations]
-
-
 def _operation(spec: LabSpec, number: int, server: Server, target: str) -> Operation:
     step = LiveMigrate(server.id, server.host, HostName(target))
     cost = Cost(memory_mib=float(server.memory_mib), seconds=5.0)
     zone = spec.zone_of(server.host)
-    return Operation(
-        OperationId(str(number)), server.id, server.name, zone, "", 1, (step,), cost, vcpus=server.vcpus
-    )
+    return Operation(OperationId(str(number)), server.id, server.name, zone, "", 1, (step,), cost, vcpus=server.vcpus)

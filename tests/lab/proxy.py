@@ -81,7 +81,7 @@ def before(target: str) -> Iterator[Proxy]:
                 return
             self._answer(status, headers, answer)
 
-        do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815
+        do_POST = do_PUT = do_DELETE = do_GET
 
         def _answer(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
             self.send_response(status)

@@ -61,6 +61,8 @@ def lab(request: pytest.FixtureRequest) -> "Iterator[Lab]":
     """A lab as new, that runs. With WATARI_KEEP_LAB=1 it goes on running; software and template stay in any case."""
     terminal = request.config.pluginmanager.get_plugin("terminalreporter")
     capture = request.config.pluginmanager.get_plugin("capturemanager")
+    assert terminal is not None
+    assert capture is not None
 
     def write(line: str) -> None:
         with capture.global_and_fixture_disabled():

@@ -2,7 +2,6 @@
 
 import random
 import subprocess
-import time
 from pathlib import Path
 
 from lab import plans
@@ -60,21 +59,17 @@ def carried_out(watari: Watari, file: Path, plan: Plan, policy: Path, moments: l
 def begun(watari: Watari, file: Path, plan: Plan, policy: Path) -> Process:
     """Resume the run if there is one by now, else apply the plan."""
     known = (watari.home / "state" / "runs.db").exists() and any(
-        row["Run"] == run_of(plan) for row in watari.table("runs", "list")
+        row["Run"] == plans.run_of(plan) for row in watari.table("runs", "list")
     )
     if known:
-        return watari.start("runs", "resume", run_of(plan))
+        return watari.start("runs", "resume", plans.run_of(plan))
     return watari.start("apply", file, "--policy", policy, "--yes")
-
-
-def run_of(plan: Plan) -> str:
-    return f"r-{plan.id.removeprefix('p-')}"
 
 
 def assert_as_planned(watari: Watari, nova: Nova, plan: Plan, asked: list[Moved]) -> None:
     """Every server is where the plan says, or at its source with the reason; nothing was asked for twice."""
     nova.at_rest()
-    rows = {row["Subject"]: row for row in watari.table("runs", "show", run_of(plan))}
+    rows = {row["Subject"]: row for row in watari.table("runs", "show", plans.run_of(plan))}
     places = nova.places()
     for op in plan.operations:
         row, requests = rows[op.name], [m for m in asked if m.server == op.subject]

@@ -1,4 +1,4 @@
-"""Done when: workers on one PostgreSQL share a run; what a dead or a frozen one left goes on, and nothing moves twice."""
+"""Done when: workers on one PostgreSQL share a run; what a dead or frozen one left goes on, nothing moves twice."""
 
 import signal
 import time
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from durable.postgres import binaries, postgres
+from durable.postgres import MISSING, Postgres, binaries
 from lab import plans
 from lab.cli import Process, Watari, ending, until
 from lab.conftest import CROWD, CROWD_HOSTS
@@ -16,18 +16,18 @@ from lab.nova import Moved, Nova
 from watari.model.compute import Server
 from watari.plan.plan import Plan
 
-pytestmark = pytest.mark.skipif(binaries() is None, reason="PostgreSQL is not installed: apt install postgresql")
+pytestmark = pytest.mark.skipif(binaries() is None, reason=MISSING)
 LEASE_S = 6
 MOVE_S = 2.0
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("postgres")
-    folder.parent.chmod(0o755)
-    folder.parent.parent.chmod(0o755)
-    with postgres(folder / "here") as url:
-        yield url
+def database() -> Iterator[str]:
+    server = Postgres()
+    try:
+        yield server.new_database()
+    finally:
+        server.close()
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def workers(database: str, plan: Plan) -> set[str]:
     with engine.connect() as c:
         rows = c.execute(
             sa.text("select distinct executor from watari_entries where run_id = :run and state = 'running'"),
-            {"run": f"r-{plan.id.removeprefix('p-')}"},
+            {"run": plans.run_of(plan)},
         )
         found = set(rows.scalars())
     engine.dispose()

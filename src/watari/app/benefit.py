@@ -22,7 +22,7 @@ from watari.act.durable.records import load_run, policy_of
 from watari.act.durable.store import Store
 from watari.act.journal import OperationRecord, Run
 from watari.app.clouds import Cloud, open_cloud
-from watari.app.measuring import journal_entry, measured, moved_at
+from watari.app.measuring import journal_entry, measured, moved_at, ready
 from watari.app.plans import plan_balance
 from watari.errors import Transient, WatariError
 from watari.jobs.balance.benefit import JOIN_S, before_of_plan, befores, not_measured, with_gains
@@ -35,36 +35,45 @@ from watari.policy.values import Policy
 JOB: Final = "balance"  # a drain, or the way back, is not made to relieve anybody
 LATE_S: Final = 3600.0  # a move is measured within an hour, or not at all: later loads tell of other things
 AGAIN_S: Final = 15.0  # between two looks for loads that are late
-LOOK_S: Final = 10.0  # between two looks for runs of others
-LOOK_BACK_S: Final = 86400.0  # how old a run may be that is still closed as not measured
+LOOK_S: Final = 60.0  # between two looks at all runs
+LOOK_BACK_S: Final = 86400.0  # how long ago a run may have ended whose moves are still looked at
 
 Say = Callable[[str], None]
 log = logging.getLogger(__name__)
 
 
-def starved_now(cloud: Cloud, policy: Policy) -> int | None:
-    """How many servers are starved by the policy's limits; None when that cannot be known now."""
+def look_before(cloud: Cloud) -> ComputeSnapshot | None:
+    """The cloud before a run begins; None when it does not answer now: that keeps no run from beginning."""
     try:
-        return _starved(cloud.snapshot(), policy)
-    except WatariError:
+        return cloud.snapshot()
+    except WatariError as e:
+        log.warning("the loads before the run are not known: %s", e)
         return None
 
 
-def note_before(store: Store, run_id: str, plan: Plan, cloud: Cloud) -> None:
-    """Keep how the servers and hosts of a balance are before it begins. Without it, only steal is compared."""
-    if plan.job != JOB:
-        return
-    try:
-        seen = befores(plan.operations, cloud.snapshot())
-    except WatariError as e:
-        log.warning("what the moves of %s bring will be known of steal alone: %s", run_id, e)
-        return
-    keep_before(store, run_id, cloud.name, plan.operations, seen)
+def note_before(store: Store, run_id: str, plan: Plan, cloud: Cloud, seen: ComputeSnapshot | None) -> None:
+    """Keep how the servers and hosts of a balance were before it began; without that, its plan's steal is compared.
+
+    What is kept of the run already stays: it may have moved some servers by now.
+    """
+    if plan.job == JOB and seen is not None:
+        keep_before(store, run_id, cloud.name, plan.operations, befores(plan.operations, seen))
 
 
-def book(
-    store: Store, run: Run, cloud: Cloud, policy: Policy, stopping: Callable[[], bool], say: Say
-) -> int | None:  # fmt: skip
+def starved_in(snapshot: ComputeSnapshot | None, policy: Policy) -> int | None:
+    """How many servers are starved by the policy's limits; None when that is not known."""
+    if snapshot is None:
+        return None
+    made = plan_balance(snapshot, policy)
+    return None if any(f.code == "blind" for f in made.findings) else made.forecast.starved_before
+
+
+def starved_now(cloud: Cloud, policy: Policy) -> int | None:
+    """The same of the cloud as it is now."""
+    return starved_in(look_before(cloud), policy)
+
+
+def book(store: Store, run: Run, cloud: Cloud, policy: Policy, stopping: Callable[[], bool], say: Say) -> int | None:
     """Measure once the loads are of after the moves, and book the benefit; returns how many servers starve then.
 
     None: nothing could be measured, or `stopping` came first; then whoever looks next within the hour does it.
@@ -77,27 +86,29 @@ def book(
     if (wait_s := (until - cloud.clock.now()).total_seconds()) > 0:
         say(f"measuring what {count(len(left), 'move')} brought in {format_duration(wait_s)}, once loads are of after")
     starved: int | None = None
-    while left:
-        if not _sleep(cloud, until, stopping):
-            say(f"{count(len(left), 'move')} not measured yet: a worker does it, or `watari runs resume {run.id}`")
-            return starved
-        snapshot = _read(cloud, say)
-        if snapshot is not None:
-            now_starved = _starved(snapshot, policy)
-            starved = starved if now_starved is None else now_starved
+    while left and _sleep(cloud, until, stopping):
+        try:
+            snapshot = cloud.snapshot()
+            starved = starved_in(snapshot, policy)
             left = _book(store, run, left, snapshot, cloud, policy, say)
-            set_starved_after(store, run.id, starved)
+            if not left:
+                set_starved_after(store, run.id, starved)
+        except Transient as e:
+            say(f"measuring: {e}; trying again")
+        except WatariError as e:
+            say(f"what the moves brought cannot be measured: {e}")
+            break
         if cloud.clock.now() >= late:
             break
         until = cloud.clock.now() + timedelta(seconds=AGAIN_S)
     if left:
-        say(f"the load of {count(len(left), 'server')} is not known since the moves; a worker looks again for an hour")
+        say(f"{count(len(left), 'move')} not measured yet: a worker does it, or `watari runs resume {run.id}`")
     return starved
 
 
 @dataclass(slots=True)
 class Due:
-    """Measures what runs of this database brought that nobody waited for: call `look` from time to time."""
+    """Measures moves of every run in this database, of those that go on too: call `look` from time to time."""
 
     store: Store
     say: Say
@@ -108,31 +119,35 @@ class Due:
     _told: set[str] = field(default_factory=set)
 
     def look(self) -> None:
-        """Book what is due, every LOOK_S at most. Errors of a cloud are said once; the database's are raised."""
+        """Book what is due, every LOOK_S at most. What keeps a run from being measured is said once.
+
+        Raises Transient when the database does not answer.
+        """
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + LOOK_S
         since = self.wall() - timedelta(seconds=LOOK_BACK_S)
         for run_id, name in runs_to_measure(self.store, JOB, since):
             try:
-                cloud = self._clouds.setdefault(name, self._clouds.get(name) or self.opened(name))
-                measure_if_due(self.store, run_id, cloud, self.say)
+                self._clouds[name] = self._clouds.get(name) or self.opened(name)
+                measure_due(self.store, run_id, self._clouds[name], self.say)
             except WatariError as e:
                 if run_id not in self._told:
                     self._told.add(run_id)
                     self.say(f"what {run_id} brought cannot be measured: {e}")
 
 
-def measure_if_due(store: Store, run_id: str, cloud: Cloud, say: Say) -> None:
-    """Measure a run that is over, if the meter can have seen all its moves; close what nobody measured in time."""
+def measure_due(store: Store, run_id: str, cloud: Cloud, say: Say) -> None:
+    """Measure those moves of a run that the meter has seen; close what nobody measured in time."""
     run = load_run(store, run_id)
-    left = _left(store, run)
-    now = cloud.clock.now()
-    if not left or now < _newest(left) + timedelta(seconds=cloud.settle_s):
+    now, left = cloud.clock.now(), _left(store, run)
+    due = [o for o in left if ready(o, run.operations, now, cloud.settle_s)]
+    if not due:
         return
     policy, snapshot = policy_of(store, run_id), cloud.snapshot()
-    _book(store, run, left, snapshot, cloud, policy, say)
-    set_starved_after(store, run_id, _starved(snapshot, policy))
+    waiting = _book(store, run, due, snapshot, cloud, policy, say)
+    if run.finished and len(due) == len(left) and not waiting:
+        set_starved_after(store, run_id, starved_in(snapshot, policy))
 
 
 def with_benefits(snapshot: ComputeSnapshot, store: Store, cloud: str) -> ComputeSnapshot:
@@ -196,20 +211,6 @@ def _book(
         if save(store, run.id, cloud.name, op, found, journal_entry(run.id, found)) and found.verdict == "no-help":
             say(f"{op.name} {op.source} -> {op.target} did not help: {benefit_text(found)}")
     return waiting
-
-
-def _starved(snapshot: ComputeSnapshot, policy: Policy) -> int | None:
-    made = plan_balance(snapshot, policy)
-    return None if any(f.code == "blind" for f in made.findings) else made.forecast.starved_before
-
-
-def _read(cloud: Cloud, say: Say) -> ComputeSnapshot | None:
-    """One reading; None, said, when the cloud does not answer now. Raises what is not going to mend itself."""
-    try:
-        return cloud.snapshot()
-    except Transient as e:
-        say(f"measuring: {e}; trying again")
-        return None
 
 
 def _sleep(cloud: Cloud, until: datetime, stopping: Callable[[], bool]) -> bool:

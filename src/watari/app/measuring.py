@@ -41,6 +41,21 @@ def journal_entry(run: str, benefit: Benefit) -> Entry:
     return Entry(at, run, benefit.operation, name, STEP, state, benefit_text(benefit))
 
 
+def ready(record: OperationRecord, all_: Iterable[OperationRecord], now: datetime, settle_s: float) -> bool:
+    """The meter has seen the record's move, and no other move off the same host is to come that belongs to it.
+
+    Only together do they relieve their host, but none of them waits for the others for longer than PATIENCE_S.
+    """
+    ended, source = moved_at(record), record.operation.source
+    if ended is None or (waited_s := (now - ended).total_seconds() - settle_s) < 0:
+        return False
+    settled = timedelta(seconds=settle_s)
+    others = (o for o in all_ if o is not record and o.operation.source == source)
+    return waited_s >= PATIENCE_S or all(
+        o.over and ((at := moved_at(o)) is None or at + settled <= now) for o in others
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Open:
     run: str
@@ -74,13 +89,11 @@ class Measuring:
         if not self._open:
             return
         now, fresh = snapshot.taken_at, []
-        ends = [(ended, o) for o in self._open if (ended := moved_at(o.record))]
-        for ended, one in sorted(ends, key=lambda pair: pair[0]):
-            waited_s = (now - ended).total_seconds() - self.settle_s
-            if waited_s < 0 or (waited_s < PATIENCE_S and self._others_leave(one, now)):
-                continue
+        records = [o.record for o in self._open]
+        due = [(moved_at(o.record) or now, o) for o in self._open if ready(o.record, records, now, self.settle_s)]
+        for ended, one in sorted(due, key=lambda pair: pair[0]):
             found = measured(one.record, one.before, snapshot, self.settle_s, detect)
-            if not found.measured and waited_s < PATIENCE_S:
+            if not found.measured and (now - ended).total_seconds() < self.settle_s + PATIENCE_S:
                 continue
             self._open.remove(one)
             self.benefits[found.moved.server, ended] = found
@@ -89,12 +102,6 @@ class Measuring:
         for old, new in zip(snapshot.past, with_gains(snapshot.past, fresh) if fresh else (), strict=False):
             if new is not old:
                 self._told[old.server, old.ended] = new
-
-    def _others_leave(self, one: _Open, now: datetime) -> bool:
-        """Other moves off the same host go on, are to begin, or ended just now: only together do they relieve it."""
-        source, settled = one.record.operation.source, timedelta(seconds=self.settle_s)
-        others = (o.record for o in self._open if o is not one and o.record.operation.source == source)
-        return any(not r.over or ((at := moved_at(r)) is not None and now < at + settled) for r in others)
 
     def recalled(self, past: Iterable[PastMove]) -> list[PastMove]:
         """The cloud's record with what its moves brought."""

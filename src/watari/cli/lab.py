@@ -44,7 +44,8 @@ class LabUp(WatariCommand):
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         lab = _described(parsed_args, self)
         lab.up()
-        self.stdout.write(next_steps(lab))
+        if not self.quiet:
+            self.stdout.write(next_steps(lab))
         return DONE
 
 
@@ -116,7 +117,8 @@ class LabReset(WatariCommand):
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         lab = _existing(parsed_args, self)
         lab.reset()
-        self.stdout.write(next_steps(lab))
+        if not self.quiet:
+            self.stdout.write(next_steps(lab))
         return DONE
 
 

@@ -31,6 +31,8 @@ def main() -> int:
     except WatariError as error:
         print(f"watari: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 

@@ -8,11 +8,12 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 
 from watari.lab.clouds import UNREACHABLE, heard_from_since
 from watari.lab.command import end_commands
-from watari.lab.nova import ZYGOTE, compute_service
+from watari.lab.nova import DOWN_S, ZYGOTE, compute_service
 from watari.lab.services import APIS, BASE, METERS, Services
 
 Say = Callable[[str], None]
-COMPUTES_S = 120.0
+COMPUTES_S = 90.0
+COMPUTE_S = 3.0  # more for each: they start on the same few cores
 
 
 class Bringup:
@@ -31,11 +32,11 @@ class Bringup:
                 self.started.append(name)
 
     def wait(self, names: Sequence[str]) -> None:
-        """Wait for services side by side, saying each. Raises Failed for the first that fails."""
+        """Wait for services side by side, saying those that this start started. Raises Failed for the first to fail."""
 
         def one(name: str) -> None:
             self._services.wait(name, self._cancelled.is_set)
-            if not self._cancelled.is_set():
+            if name in self.started and not self._cancelled.is_set():
                 self.said(name)
 
         self.together([(lambda name=name: one(name)) for name in names])  # type: ignore[misc]
@@ -54,17 +55,19 @@ class Bringup:
                 raise
 
     def computes_up(self) -> None:
-        """Wait until Nova has heard from every compute host since this start. Raises Failed."""
+        """Wait until Nova hears from all compute hosts: anew, if this start started anything. Raises Failed."""
         place = self._services.place
         hosts = set(place.spec.hosts)
-        end = time.monotonic() + COMPUTES_S
+        since = self._wall if self.started else self._wall - DOWN_S
+        end = time.monotonic() + COMPUTES_S + COMPUTE_S * len(hosts)
         while True:
             try:
-                missing = hosts - heard_from_since(place, self._wall)
+                missing = hosts - heard_from_since(place, since)
             except UNREACHABLE:
                 missing = hosts  # the API is there and what it needs is not yet
             if not missing:
-                self.said(f"{len(hosts)} compute hosts")
+                if self.started:
+                    self.said(f"{len(hosts)} compute hosts")
                 return
             for name in (*map(compute_service, sorted(missing)), "nova-conductor", "nova-scheduler"):
                 if self._services.identity(name) is None and not self._wanted(name):

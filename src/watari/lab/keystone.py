@@ -1,5 +1,9 @@
 """Keystone: who may do what, and where the other services are."""
 
+import grp
+import os
+import pwd
+
 from watari.lab.command import run_logged
 from watari.lab.inifile import write_ini
 from watari.lab.place import Place
@@ -39,10 +43,12 @@ def sync_keystone(place: Place) -> None:
         str(place.paths.etc / "keystone" / "keystone.conf"),
     )
     url = place.spec.url("keystone", "/v3/")
+    user, group = pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(os.getegid()).gr_name
+    owner = ("--keystone-user", user, "--keystone-group", group)
     for command in (
         ("db_sync",),
-        ("fernet_setup", "--keystone-user", "root", "--keystone-group", "root"),
-        ("credential_setup", "--keystone-user", "root", "--keystone-group", "root"),
+        ("fernet_setup", *owner),
+        ("credential_setup", *owner),
         (
             *("bootstrap", "--bootstrap-password", PASSWORD, "--bootstrap-region-id", REGION),
             *("--bootstrap-admin-url", url, "--bootstrap-internal-url", url, "--bootstrap-public-url", url),

@@ -138,7 +138,10 @@ class Lab:
     # Single services ----------------------------------------------------------------------------------------------
 
     def start(self, service: str) -> None:
-        """Start a service and wait until it serves. Raises Failed with the end of its log."""
+        """Start a service and wait until it serves (Nova's daemons: until they are there).
+
+        Raises Failed with the end of its log.
+        """
         self.services.start(service)
         self.services.wait(service)
 
@@ -223,18 +226,25 @@ class Lab:
 
     def _start(self) -> None:
         bringup = Bringup(self.services, self._say)
+        self._wake()
         try:
             bringup.start(self.services.units)
-            if not bringup.started:
-                self._say("everything runs already")
-                return
-            waited = [name for name in bringup.started if name not in self.services.forked]
-            bringup.wait(waited)
+            bringup.wait([name for name in self.services.units if name not in self.services.forked])
             bringup.computes_up()
             write_json(self.paths.dead, [])
         except BaseException:
             bringup.roll_back()
             raise
+        if not bringup.started:
+            self._say("everything ran already")
+
+    def _wake(self) -> None:
+        """Let go on what a test has paused and not let go on."""
+        for name in self.services.units:
+            identity = self.services.identity(name)
+            if identity is not None and process.paused(identity):
+                self.unpause(name)
+                self._say(f"{name} was paused and goes on")
 
     def _check_same(self) -> None:
         now = read_json(self.paths.description, {})

@@ -56,7 +56,7 @@ def zygote_unit(place: Place) -> Unit:
 
 def forked_units(place: Place) -> tuple[Unit, ...]:
     names = ("nova-conductor", "nova-scheduler", *map(compute_service, place.spec.hosts))
-    return tuple(Unit(name, stop_group=name == "nova-scheduler") for name in names)
+    return tuple(Unit(name) for name in names)
 
 
 def sync_nova(place: Place) -> None:

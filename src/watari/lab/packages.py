@@ -94,9 +94,9 @@ def install_python_packages(paths: LabPaths, say: Say) -> None:
     _check_compiler()
     say(f"installing {' '.join(PYTHON_PACKAGES[:5])} and what they need (once, a few minutes)")
     log = paths.log_of("pip")
-    if not stamp.exists() and not _complete(paths):
-        shutil.rmtree(paths.venv, ignore_errors=True)
-        _run(log, [sys._base_executable or sys.executable, "-m", "venv", str(paths.venv)], "make an environment")  # type: ignore[attr-defined]
+    shutil.rmtree(paths.venv, ignore_errors=True)  # of other packages, or of another Python, or broken off
+    python = sys._base_executable or sys.executable  # type: ignore[attr-defined]
+    _run(log, [python, "-m", "venv", str(paths.venv)], "make an environment")
     _run(log, [paths.bin("python"), "-m", "pip", "install", "--disable-pip-version-check", *PYTHON_PACKAGES], "install")
     with told(stamp):
         stamp.write_text(wanted)
@@ -133,11 +133,6 @@ def _check_compiler() -> None:
 def _fingerprint() -> str:
     text = "\n".join((*PYTHON_PACKAGES, sys.version))
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _complete(paths: LabPaths) -> bool:
-    """Whether there is an environment that pip can go on with."""
-    return Path(paths.bin("pip")).exists()
 
 
 def _apt(log: Path, command: str, *arguments: str) -> int:

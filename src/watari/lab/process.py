@@ -31,19 +31,34 @@ def boot_id() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
-def stat_of(pid: int) -> tuple[str, int, int] | None:
-    """State letter, session and start time of a process; None if there is none."""
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """What the kernel says of a process: state letter, session, threads, start in clock ticks since boot."""
+
+    state: str
+    session: int
+    threads: int
+    started: int
+
+    @property
+    def gone(self) -> bool:
+        """A zombie whose threads have ended as well: before that it still has its ports and files."""
+        return self.state in GONE and self.threads <= 1
+
+
+def stat_of(pid: int) -> Stat | None:
+    """None if there is no such process."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return None
     fields = text.rpartition(")")[2].split()  # the command's name, in parentheses, may hold anything
-    return fields[0], int(fields[3]), int(fields[19])
+    return Stat(fields[0], int(fields[3]), int(fields[17]), int(fields[19]))
 
 
 def identify(pid: int) -> Identity | None:
     stat = stat_of(pid)
-    return None if stat is None or stat[0] in GONE else Identity(pid, stat[2], boot_id())
+    return None if stat is None or stat.gone else Identity(pid, stat.started, boot_id())
 
 
 def read_pid_file(path: Path) -> Identity | None:
@@ -117,7 +132,7 @@ def stop(pid_file: Path, timeout_s: float, *, whole_group: bool = False) -> bool
 
 def paused(identity: Identity) -> bool:
     stat = stat_of(identity.pid)
-    return stat is not None and stat[0] == STOPPED
+    return stat is not None and stat.state == STOPPED
 
 
 def memory_mib(pids: Sequence[int]) -> dict[int, float]:
@@ -127,10 +142,10 @@ def memory_mib(pids: Sequence[int]) -> dict[int, float]:
         if not entry.name.isdigit():
             continue
         stat = stat_of(int(entry.name))
-        if stat is None or stat[1] not in totals:
+        if stat is None or stat.session not in totals:
             continue
         with suppress(OSError):
             for line in (entry / "smaps_rollup").read_text().splitlines():
                 if line.startswith("Pss:"):
-                    totals[stat[1]] += int(line.split()[1]) / 1024
+                    totals[stat.session] += int(line.split()[1]) / 1024
     return totals

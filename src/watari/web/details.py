@@ -77,8 +77,10 @@ class Inspector:
 
     def _moves(self, id_: str) -> list[page.PastMove]:
         out: list[page.PastMove] = []
+        benefits = self.demo.balancer.measuring.benefits
         for record in reversed(self.demo.ended):
             step = record.steps[0]
+            found = None if step.ended_at is None else benefits.get((id_, step.ended_at))
             if record.operation.subject == id_ and step.ended_at is not None and record.state in OUTCOMES:
                 out.append(
                     {
@@ -86,7 +88,7 @@ class Inspector:
                         "to": record.operation.target,
                         "ended": step.ended_at.isoformat(),
                         "outcome": OUTCOMES[record.state],
-                        "benefit": None,
+                        "benefit": None if found is None else found.moved.fall,
                     }
                 )
         return out[:20]

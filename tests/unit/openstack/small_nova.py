@@ -76,6 +76,7 @@ class SmallNova:
         on("GET", "/compute/servers/detail", self._list_servers)
         on("GET", "/compute/os-services", self._list_services)
         on("GET", "/compute/os-hypervisors/detail", lambda a: self._page(a, "hypervisors", self.nodes, "id"))
+        on("GET", r"/compute/os-hypervisors/rp-[^/]+", self._show_node)
         on("GET", "/compute/os-aggregates", lambda _: Answer({"aggregates": self.aggregates}))
         on("GET", "/compute/os-server-groups", self._list_groups)
         on("GET", r"/compute/os-server-groups/[^/]+", self._show_group)
@@ -117,6 +118,9 @@ class SmallNova:
     def _list_services(self, asked: Asked) -> Answer:
         host = asked.query.get("host")
         return Answer({"services": [row for row in self.services if not host or row["host"] in host]})
+
+    def _show_node(self, asked: Asked) -> Answer:
+        return _one("hypervisor", [row for row in self.nodes if row["id"] == asked.path.split("/")[3]])
 
     def _list_groups(self, asked: Asked) -> Answer:
         first = int(asked.query["offset"][0])

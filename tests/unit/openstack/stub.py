@@ -119,6 +119,7 @@ class Stub:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body in one piece, else each answer waits 40 ms for an acknowledgement
     stub: Stub
 
     def _serve(self) -> None:

@@ -55,6 +55,14 @@ def test_what_is_no_json_is_asked_for_again(opened: Opener, two_hosts: SmallNova
     assert opened().cloud.locate(WEB) is not None
 
 
+def test_a_proxy_s_404_does_not_make_a_server_vanish(opened: Opener, two_hosts: SmallNova) -> None:
+    lost = Answer("<html>no such site</html>", 404, {"Content-Type": "text/html"})
+    two_hosts.stub.fail("GET", "/compute/servers/web", *[lost] * 4)
+    with pytest.raises(Transient, match="proxy"):
+        opened().cloud.locate(WEB)
+    assert opened().cloud.locate(ServerId("gone")) is None
+
+
 def test_the_pause_that_the_cloud_asks_for_is_made(opened: Opener, two_hosts: SmallNova) -> None:
     east = opened()
     two_hosts.stub.fail("GET", "/compute/servers/web", Answer({}, 429, {"Retry-After": "7"}))

@@ -50,6 +50,25 @@ def test_flights_alone_are_two_calls(opened: Opener, nova: SmallNova) -> None:
     rows(nova, 80, 1000)
     assert opened().cloud.flights() == ()
     assert nova.stub.paths() == ["/compute/servers/detail", "/compute/os-migrations"]
+    # Asked for VERIFY_RESIZE together with others Nova answers with every server.
+    assert nova.stub.asked[0].query["status"] == ["MIGRATING", "RESIZE", "REVERT_RESIZE", "REBUILD"]
+
+
+def test_a_host_alone_is_four_calls(opened: Opener, nova: SmallNova) -> None:
+    rows(nova, 80, 0)
+    east = opened()
+    inventory = east.cloud.inventory()
+    nova.stub.asked.clear()
+    assert east.cloud.host(HostName("h7")) == inventory.hosts[HostName("h7")]
+    assert nova.stub.paths() == [
+        "/compute/os-services",
+        "/compute/os-hypervisors/rp-h7",
+        "/compute/os-aggregates",
+        "/placement/resource_providers/rp-h7/inventories",
+    ]
+    nova.nodes[7]["id"] = "rp-new"
+    assert east.cloud.host(HostName("h7")) == inventory.hosts[HostName("h7")]
+    assert east.cloud.host(HostName("nowhere")) is None
 
 
 @pytest.mark.parametrize("biggest", [1, 7, 50, 1000])

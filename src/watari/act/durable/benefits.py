@@ -47,10 +47,11 @@ def save(store: Store, run_id: str, cloud: str, operation: Operation, benefit: B
     t = benefits
     open_ = (t.c.run_id == run_id, t.c.operation == operation.id, t.c.measured_at == NOT_YET)
     with store.writing() as c:
-        booked = c.execute(t.update().where(*open_).values(row)).rowcount
+        booked = c.execute(t.update().where(*open_).values(row)).rowcount == 1
+        if not booked:  # nothing was kept before the move, or it is booked; psycopg counts no rows of an INSERT
+            added = _insert(store).values(row).on_conflict_do_nothing().returning(t.c.operation)
+            booked = c.execute(added).first() is not None
         if not booked:
-            booked = c.execute(_insert(store).values(row).on_conflict_do_nothing()).rowcount
-        if booked != 1:
             return False
         line = {"at": entry.at.isoformat(), "run_id": run_id, "operation": entry.operation, "subject": entry.subject}
         line |= {"step": entry.step, "state": entry.state, "text": entry.text, "executor": ""}
@@ -68,19 +69,17 @@ def recent(store: Store, cloud: str, since: datetime) -> list[Benefit]:
     return _read(store, benefits.c.cloud == cloud, benefits.c.moved_at >= _utc(since))
 
 
-def runs_to_measure(store: Store, job: str, since: datetime, cloud: str | None = None) -> list[tuple[str, str]]:
-    """Runs of a job that ended after `since` with moves that are not measured, oldest first: their ids and clouds."""
+def runs_to_measure(store: Store, job: str, since: datetime) -> list[tuple[str, str]]:
+    """Runs of a job, not over before `since`, with moves that are not measured: their ids and clouds, oldest first."""
     o, b, r = operations, benefits, runs
     measured = sa.select(b.c.run_id).where(
         b.c.run_id == o.c.run_id, b.c.operation == o.c.id, b.c.measured_at != NOT_YET
     )
     left = sa.select(o.c.run_id).where(o.c.run_id == r.c.id, o.c.state == "done", o.c.target != "", ~measured.exists())
-    wanted = sa.select(r.c.id, r.c.cloud, r.c.ended_at).where(r.c.job == job, r.c.ended_at.is_not(None), left.exists())
-    if cloud is not None:
-        wanted = wanted.where(r.c.cloud == cloud)
+    wanted = sa.select(r.c.id, r.c.cloud, r.c.ended_at).where(r.c.job == job, left.exists())
     with store.reading() as c:
-        rows = c.execute(wanted.order_by(r.c.ended_at)).all()
-    return [(row.id, row.cloud) for row in rows if datetime.fromisoformat(row.ended_at) >= since]
+        rows = c.execute(wanted.order_by(r.c.started_at)).all()
+    return [(row.id, row.cloud) for row in rows if not row.ended_at or datetime.fromisoformat(row.ended_at) >= since]
 
 
 def set_starved_after(store: Store, run_id: str, starved: int | None) -> None:

@@ -16,7 +16,7 @@ from watari.errors import Transient, WatariError
 
 log = logging.getLogger(__name__)
 AT_ONCE: Final = 200  # operations per queue and worker: most of them sleep between two looks
-QUEUE_POLL_S: Final = 0.5
+QUEUE_POLL_S = 0.5
 LEAVE_S: Final = 5.0  # how long the end of a worker waits for calls to the cloud that have not returned
 
 
@@ -51,7 +51,10 @@ class Engine:
         self.lease.take()
         _engine = self
         try:
-            with self.store.alone("launch"), self.store.translating():  # two workers at first start make tables once
+            with (
+                self.store.alone("opening the queue"),
+                self.store.translating(),
+            ):  # two workers at first start make tables once
                 DBOS(config=self._config())
                 DBOS.launch()
                 self._queue = Queue(self.store, self.lease, self.carrier.is_at_work)

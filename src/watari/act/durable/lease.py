@@ -1,5 +1,6 @@
 """Proof that a process is alive: a row that it renews, and a watch that ends the process when it cannot."""
 
+import errno
 import fcntl
 import logging
 import os
@@ -9,13 +10,14 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import IO, NoReturn
 
 import sqlalchemy as sa
 
 from watari.act.durable.store import Store
 from watari.act.durable.tables import leases
-from watari.errors import Busy, WatariError
+from watari.errors import Busy, Permanent, WatariError
 
 log = logging.getLogger(__name__)
 FENCED = 75  # exit code of a process that lost its lease (EX_TEMPFAIL)
@@ -45,7 +47,7 @@ class Lease:
         self.executor = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._on_loss = on_loss
         self._until = 0.0
-        self._file: IO[str] | None = None
+        self._file: IO[bytes] | None = None
         self._released = threading.Event()
 
     def take(self) -> None:
@@ -87,20 +89,20 @@ class Lease:
 
     def _lock_file(self) -> None:
         path = self.store.file.with_name(self.store.file.name + ".lock")
-        self._file = path.open("a+", encoding="utf-8")
         try:
+            self._file = path.open("ab", buffering=0)
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._file.truncate(0)
+            self._file.write(b"%d\n" % os.getpid())
         except BlockingIOError:
-            self._file.seek(0)
-            pid = self._file.read(20).strip() or "unknown"
-            self._file.close()
             raise Busy(
-                f"another watari (pid {pid}) works with {self.store.file}; wait for it, watch it with `watari runs "
-                "list`, or use PostgreSQL (--database postgresql://...), where several share the work"
+                f"another watari (pid {_content(path) or 'unknown'}) works with {self.store.file}; wait for it, watch "
+                "it with `watari runs list`, or use PostgreSQL (--database postgresql://...), where several share the "
+                "work"
             ) from None
-        self._file.truncate(0)
-        self._file.write(f"{os.getpid()}\n")
-        self._file.flush()
+        except OSError as e:
+            if e.errno != errno.ENOSPC:  # that says the database, in its own words, as soon as it matters
+                raise Permanent(f"{path}: {e.strerror or e}; name another place with --database") from e
 
     def _beat(self) -> None:
         while not self._released.wait(self.beat_s):
@@ -134,6 +136,10 @@ def bury(store: Store, ttl_s: float = TTL_S) -> set[str]:
         if store.is_postgres:
             c.execute(leases.delete().where(leases.c.renewed < store.now - ttl_s))
         return set(c.execute(sa.select(leases.c.executor)).scalars())
+
+
+def _content(path: Path) -> str:
+    return path.read_text(encoding="utf-8").strip() if path.exists() else ""
 
 
 def _monotonic() -> float:

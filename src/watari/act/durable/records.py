@@ -56,7 +56,7 @@ def submit(
     A run of the same plan that is not over is gone on with. One that is over is followed by another, which finds done
     what was done. `policy` is its text and its source.
     """
-    with store.writing() as c:
+    with store.writing(alone=plan.id) as c:
         if c.scalar(sa.select(plans.c.id).where(plans.c.id == plan.id)) is None:
             row = {"id": plan.id, "job": plan.job, "cloud": cloud, "made_at": plan.made_at.isoformat()}
             c.execute(plans.insert().values(**row, text=codec.dumps(plan)))

@@ -3,6 +3,7 @@
 import errno
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ from watari.errors import BadInput, Permanent, Transient
 REVISION: Final = "0001"  # of the tables: the newest file in migrations/versions
 BUSY_MS: Final = 30_000  # SQLite: how long a writer waits for another
 CONNECT_S: Final = 5
-IDLE_S: Final = 8  # PostgreSQL: a process that was stopped within a transaction holds its locks for so long at most
+IDLE_S: Final = 5  # PostgreSQL: a process that was stopped within a transaction holds its locks for so long at most
 LOCK_S: Final = 30  # PostgreSQL: how long a lock is waited for; then it is tried anew, or said
 _LOCK: Final = 0x57415441  # of PostgreSQL's advisory locks: "WATA", with a hash of what is locked
 
@@ -77,7 +78,12 @@ class Store:
             return
         key = (_LOCK, sa.func.hashtext(what))
         with self.translating(), self._spare.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(sa.select(sa.func.pg_advisory_lock(*key)))
+            until = time.monotonic() + LOCK_S
+            # Not by waiting: indexes that DBOS makes CONCURRENTLY wait for every statement, also for one that waits.
+            while not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(*key))):
+                if time.monotonic() > until:
+                    raise Transient(f"another process has been busy with {what} in {self.shown} for {LOCK_S} s")
+                time.sleep(0.1)
             try:
                 yield
             finally:

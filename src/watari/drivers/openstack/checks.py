@@ -107,6 +107,8 @@ class Checks:
         return ""
 
     def _room(self, seen: Seen, target: HostName) -> str:
+        if not seen.resources:
+            return ""
         provider = self.hosts.provider(target)
         if provider is None:
             return f"{target} has no hypervisor yet; is its nova-compute new?"

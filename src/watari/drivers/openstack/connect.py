@@ -37,8 +37,8 @@ def connect(name: str, config_files: Sequence[str | Path] | None = None) -> Open
     try:
         region = config.get_one(cloud=name)
         session = region.get_session()
-    except (sdk.SDKException, ks.ClientException, ValueError, TypeError) as e:
-        raise BadInput(f"clouds.yaml, cloud {name}: {clean(str(e))}") from e
+    except (sdk.SDKException, ks.ClientException, ValueError, TypeError, AttributeError) as e:  # auth_url: null, too
+        raise BadInput(f"clouds.yaml, cloud {name}, its auth section: {clean(str(e))}") from e
     _fit(session)
     return OpenStackCloud(_calls(name, region, session), settings)
 

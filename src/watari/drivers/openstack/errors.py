@@ -52,6 +52,8 @@ def of_response(response: requests.Response, what: str, cloud: str, who: str) ->
             )
         case 403 if response.request.method == "GET":
             return Permanent(f"{who} may not {what} on cloud {cloud}: {said}; it needs the admin role")
+        case 404 if "json" not in response.headers.get("Content-Type", ""):  # nothing of Nova's: it says so in JSON
+            return Later(f"cloud {cloud} cannot {what} now: {status} from something between, a proxy perhaps")
         case 406:
             return Permanent(f"cloud {cloud} does not speak the API version to {what}: {said}")
         case _ if 400 <= status < 500:

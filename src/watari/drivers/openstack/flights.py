@@ -1,6 +1,6 @@
 """Moves under way and moves that are over, whoever asked for them."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -13,7 +13,9 @@ from watari.model.compute import Flight, HostName, PastMove, ServerId
 from watari.ports import Clock
 
 PAST = timedelta(hours=24)  # how long moves that are over are of interest
-MOVING = ("MIGRATING", "RESIZE", "VERIFY_RESIZE", "REVERT_RESIZE", "REBUILD")
+# VERIFY_RESIZE waits to be confirmed and is no flight. It must not be asked for, either: together with others it makes
+# Nova answer with every server, for it stands for "no task" (nova.api.openstack.common.task_and_vm_state_from_status).
+MOVING = ("MIGRATING", "RESIZE", "REVERT_RESIZE", "REBUILD")
 TAKEN = ("MIGRATING", "RESIZE")  # Nova's API has said yes; its conductor makes the record
 
 
@@ -49,10 +51,9 @@ class Flights:
 
     def now(self) -> tuple[Flight, ...]:
         """Two calls as a rule: first servers that move, then records; what ends in between is over, not missing."""
-        return self.under_way(self.recent(), self._moving())
-
-    def _moving(self) -> Collection[ServerId]:
-        return [server.id for server in self.servers.all(status=list(MOVING)) if server.host]
+        found = self.servers.all(status=list(MOVING))
+        moving = [server.id for server in found if server.host and server.status in MOVING]
+        return self.under_way(self.recent(), moving)
 
     def _flight(self, record: Record) -> Flight:
         """A target that Nova does not tell yet is what this process asked for, else the source: nothing is taken."""

@@ -51,9 +51,9 @@ class Hosts:
         }
 
     def one(self, name: HostName) -> Host | None:
-        """The host as it is now, in five calls."""
+        """The host as it is now, in four calls."""
         service = self.service(name)
-        node = next((node for host, node in self._hypervisors() if host == name), None) if service else None
+        node = self._node(name) if service else None
         if service is None or node is None:
             return None
         labels = _labels(self._aggregates()).get(name, frozenset())
@@ -111,6 +111,19 @@ class Hosts:
                     name = HostName(row["service"]["host"])
                     self._providers[name] = row["id"]
                     yield name, row
+
+    def _node(self, name: HostName) -> Json | None:
+        """The host's hypervisor by the id that is known of it, else from the list of all."""
+        if known := self._providers.get(name):
+            try:
+                row: Json = self.calls.get(f"/os-hypervisors/{known}", HYPERVISORS, f"show the hypervisor of {name}")[
+                    "hypervisor"
+                ]
+            except Refused:  # reinstalled
+                row = {}
+            if row and row["service"]["host"] == name:
+                return row
+        return next((node for host, node in self._hypervisors() if host == name), None)
 
     def _aggregates(self) -> Iterable[Json]:
         rows: list[Json] = self.calls.get("/os-aggregates", AGGREGATES, "list the host aggregates")["aggregates"]

@@ -72,20 +72,22 @@ class Placement:
         return sorted(roots, key=lambda provider: (-left(provider), provider))
 
     def why_not(self, provider: str, needed: Mapping[str, int], host: str, server: str) -> str:
-        """Why `server` has no room on `host`, in words; empty if it has. One call, two more for the words."""
-        resources = _resources(needed)
-        params: Params = {"resources": resources, "in_tree": provider, "limit": 1}
+        """Why `server` has no room on `host`, in words; empty if it has, or if nothing can be named that it lacks.
+
+        One call, two more for the words. What another provider counts (disk that hosts share) is left to Nova.
+        """
+        params: Params = {"resources": _resources(needed), "in_tree": provider, "limit": 1}
         what = f"ask whether {server} fits on {host}"
         if self.calls.get_placement("/allocation_candidates", IN_TREE, what, params)["allocation_requests"]:
             return ""
         rows = self._inventories(provider)
         path = f"/resource_providers/{provider}/usages"
         used: Mapping[str, int] = self.calls.get_placement(path, PROVIDER, f"read what is used on {host}")["usages"]
-        for name in sorted(needed, key=list(WORDS).index):
-            free = _capacity(rows[name]) - used.get(name, 0) if name in rows else 0
+        for name in (name for name in WORDS if name in needed and name in rows):
+            free = min(_capacity(rows[name]) - used.get(name, 0), rows[name].get("max_unit", needed[name]))
             if needed[name] > free:
                 return f"{host} has {max(free, 0)} {WORDS[name]} free, {server} needs {needed[name]}"
-        return f"{host} has no room for {resources} in one place, as {server} needs it"
+        return ""
 
     def _inventories(self, provider: str) -> Mapping[str, Json]:
         path = f"/resource_providers/{provider}/inventories"

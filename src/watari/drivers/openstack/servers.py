@@ -107,12 +107,12 @@ def needs(specs: Mapping[str, str]) -> frozenset[str]:
 
 
 def _resources(row: Json) -> Mapping[str, int]:
-    """What Nova's scheduler claims for the flavor, custom resources of its extra specs left to Nova itself."""
+    """What Nova's scheduler claims on the host; what the flavor's extra specs ask for instead is left to Nova."""
     flavor = row["flavor"]
-    dedicated = (flavor.get("extra_specs") or {}).get("hw:cpu_policy") == "dedicated"
-    claimed = {
-        "PCPU" if dedicated else "VCPU": int(flavor["vcpus"]),
-        "MEMORY_MB": int(flavor["ram"]),
-        "DISK_GB": local_disk_gib(row),
-    }
-    return {name: amount for name, amount in claimed.items() if amount > 0}
+    specs: Mapping[str, str] = flavor.get("extra_specs") or {}
+    policy = specs.get("hw:cpu_policy", "shared")
+    claimed = {"MEMORY_MB": int(flavor["ram"]), "DISK_GB": local_disk_gib(row)}
+    if policy != "mixed":
+        claimed["PCPU" if policy == "dedicated" else "VCPU"] = int(flavor["vcpus"])
+    own = {key.rpartition(":")[2] for key in specs if key.startswith("resources")}
+    return {name: amount for name, amount in claimed.items() if amount > 0 and name not in own}

@@ -3,7 +3,8 @@
 The rule. A move is made for servers that starve: the one that moves, or those it leaves behind. Whoever of them had
 steal over `detect.steal` before **got better** when its steal fell by at least LEAST_FALL and either by LEAST_SHARE of
 what it was or to under `detect.steal`. One that got better is enough: the move **helped**. If none did, it **did not
-help**. Three things are **unknown**: moves for which nobody starved (made ahead of a peak), servers without data after,
+help**; nor did it if both hosts together give no more than before: then the trouble has only moved on. Three
+things are **unknown**: moves for which nobody starved (made ahead of a peak), servers without data after,
 and whatever demand explains as well. Steal that fell while the servers of the old host ask for less by now, wherever
 they are, would have fallen anyway; steal that stayed while they, or those of the new host, ask for more is no failure.
 """
@@ -11,6 +12,7 @@ they are, would have fallen anyway; steal that stayed while they, or those of th
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from math import isfinite
 from typing import Literal
 
 from watari.model.compute import ComputeSnapshot, HostName, Load, PastMove, Server, ServerId
@@ -37,7 +39,7 @@ class Seen:
 
     @classmethod
     def of(cls, load: Load | None) -> "Seen | None":
-        return None if load is None else cls(load.steal, load.load_per_vcpu, load.cpu_demand)
+        return None if load is None or not _finite(load) else cls(load.steal, load.load_per_vcpu, load.cpu_demand)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,7 @@ def measure(
     `settle_s`: until the meter's window lies after a move. Readings from before that do not count.
     """
     since = moved_at + timedelta(seconds=max(settle_s / 2, settle_s - LATE_S))
-    loads = after.loads
+    loads = _usable(before, after.loads)
     moved = _followed(before.moved, loads, since)
     if stray := _astray(op, after):
         moved = replace(moved, after=None)
@@ -167,11 +169,13 @@ def measure(
         _followed(c, loads, since) if c.server in after.servers and after.servers[c.server].host == op.source else c
         for c in before.relieved
     )
+    stolen = _stolen(before, loads, after.servers)
     verdict, why, gain = _judged(moved, relieved, before, loads, stray, detect)
-    stolen = _stolen(before, after)
+    if verdict == "helped" and None not in stolen and (stolen[1] or 0.0) >= (stolen[0] or 0.0):
+        verdict, why, gain = _moved_on(moved, before, loads)
     return Benefit(
-        op.id, HostName(op.source), HostName(op.target), moved_at, after.taken_at, moved, relieved,
-        stolen[0], stolen[1], paid, verdict, why, gain,
+        op.id, HostName(op.source), HostName(op.target), moved_at, after.taken_at, moved, relieved, *stolen, paid,
+        verdict, why, gain,
     )  # fmt: skip
 
 
@@ -235,6 +239,14 @@ def _judged(
     return "unknown", fell or rose, None
 
 
+def _moved_on(moved: Change, before: Before, loads: Mapping[ServerId, Load]) -> tuple[Verdict, str, float | None]:
+    """Somebody got better, and both hosts together give no more than before."""
+    growth = _growth({o.server: o for o in (*before.on_source, *before.on_target)}.values(), loads)
+    if growth is not None and growth > 1 + HOST_CHANGE:
+        return "unknown", f"the servers of both hosts ask for {_change(growth)} by now", None
+    return "no-help", "both hosts together give no more than before", min(0.0, moved.fall or 0.0)
+
+
 def _useless(fall: float) -> str:
     if fall >= LEAST_FALL:
         return f"steal fell by less than {LEAST_SHARE:.0%}, and is over the limit still".replace("%", " %")
@@ -286,18 +298,29 @@ def _arrived(before: Before) -> tuple[Occupant, ...]:
     return (*before.on_target, *(o for o in before.on_source if o.server == before.moved.server))
 
 
-def _stolen(before: Before, after: ComputeSnapshot) -> tuple[float | None, float | None]:
-    occupants = (*before.on_source, *before.on_target)
-    both = [o for o in occupants if o.server in after.loads and o.server in after.servers]
+def _stolen(
+    before: Before, loads: Mapping[ServerId, Load], servers: Mapping[ServerId, Server]
+) -> tuple[float | None, float | None]:
+    both = [o for o in (*before.on_source, *before.on_target) if o.server in loads and o.server in servers]
     if not both:
         return None, None
-    left = sum(after.loads[o.server].steal * after.servers[o.server].vcpus for o in both)
-    return sum(o.stolen for o in both), left
+    return sum(o.stolen for o in both), sum(loads[o.server].steal * servers[o.server].vcpus for o in both)
 
 
 def _occupants(servers: Iterable[Server], loads: Mapping[ServerId, Load]) -> tuple[Occupant, ...]:
-    known = ((s, loads[s.id]) for s in servers if s.id in loads)
+    known = ((s, loads[s.id]) for s in servers if s.id in loads and _finite(loads[s.id]))
     return tuple(Occupant(s.id, load.cpu_demand, load.steal * s.vcpus) for s, load in known)
+
+
+def _usable(before: Before, loads: Mapping[ServerId, Load]) -> dict[ServerId, Load]:
+    """The loads of those that the move is about; whatever is not a number is unknown."""
+    changes = (c.server for c in (before.moved, *before.relieved))
+    wanted = {*changes, *(o.server for o in (*before.on_source, *before.on_target))}
+    return {id_: load for id_ in wanted if (load := loads.get(id_)) is not None and _finite(load)}
+
+
+def _finite(load: Load) -> bool:
+    return all(map(isfinite, (load.steal, load.load_per_vcpu, load.cpu_demand)))
 
 
 def _followed(c: Change, loads: Mapping[ServerId, Load], since: datetime) -> Change:

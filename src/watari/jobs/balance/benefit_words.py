@@ -6,8 +6,10 @@ from watari.plan.text import format_duration, gib, percent
 
 def benefit_text(b: Benefit) -> str:
     """`steal 24 % -> 1 %, load 2.10 -> 0.90 for 8 GiB in 12 s, about 40 ms down`, and what follows from it."""
-    brought = ", ".join(filter(None, (_own(b.moved), _left_behind(b), _hosts(b)))) or "not measured"
     cost = f"{gib(b.paid.mib)} in {format_duration(b.paid.seconds)}, about {format_duration(b.paid.downtime_s)} down"
+    if not b.measured:
+        return f"not measured: {b.why}; it cost {cost}"
+    brought = ", ".join(filter(None, (_own(b.moved), _left_behind(b), _hosts(b)))) or "steal of before is not known,"
     return f"{brought} for {cost}{_verdict(b)}"
 
 

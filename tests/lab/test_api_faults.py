@@ -1,0 +1,135 @@
+"""Nova and Keystone that fail for a while: runs wait and end well, and ask for nothing twice.
+
+All scenes play at the same time, each with servers, a proxy and a state directory of its own: most of it is waiting.
+"""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab import clouds, proxy
+from lab.cli import Ended, Watari, until
+from lab.conftest import CROWD
+from lab.nova import Nova
+from lab.scene import Scene
+from watari.lab.lab import Lab
+from watari.lab.spec import PASSWORD
+from watari.model.compute import Server
+
+BUSY_S = 60.0
+USER = "operator"
+
+Played = tuple[Scene, Ended, proxy.Proxy]
+
+
+def play(lab: Lab, nova: Nova, home: Path, names: list[str], act: Callable[[Scene, proxy.Proxy], Ended]) -> Played:
+    """Let `act` carry out a plan for some servers on a cloud whose Nova is behind a proxy."""
+    watari = Watari(clouds.written(lab.paths.clouds_yaml, home / "clouds.yaml"), home)
+    with proxy.before(lab.spec.url("nova-api", "/v2.1")) as nova_proxy:
+        known = clouds.read(watari.clouds_yaml)["lab"] | {"compute_endpoint_override": nova_proxy.url}
+        known = clouds.changed(known, auth={"username": USER})
+        clouds.added(watari.clouds_yaml, "proxied", known)
+        scene = Scene.of(watari, nova, names, "proxied", total="1")
+        return scene, act(scene, nova_proxy), nova_proxy
+
+
+def busy_for_a_minute(scene: Scene, nova_proxy: proxy.Proxy) -> Ended:
+    process = scene.begin()
+    until("the first request", lambda: nova_proxy.count("POST", "/action"))
+    nova_proxy.busy(503)
+    time.sleep(BUSY_S)
+    nova_proxy.kind()
+    return scene.watari.end(process)
+
+
+def too_many_requests(scene: Scene, nova_proxy: proxy.Proxy) -> Ended:
+    process = scene.begin()
+    until("the first request", lambda: nova_proxy.count("POST", "/action"))
+    nova_proxy.busy(429)
+    time.sleep(8.0)
+    nova_proxy.kind()
+    return scene.watari.end(process)
+
+
+def answer_lost(scene: Scene, nova_proxy: proxy.Proxy) -> Ended:
+    nova_proxy.lose_first("POST", "/action")
+    return scene.apply()
+
+
+def slow(scene: Scene, nova_proxy: proxy.Proxy) -> Ended:
+    nova_proxy.judge = lambda method, path: 1.5
+    return scene.apply()
+
+
+def token_revoked(scene: Scene, nova_proxy: proxy.Proxy) -> Ended:
+    process = scene.begin()
+    until("the first request", lambda: nova_proxy.count("POST", "/action"))
+    end_tokens(scene.nova)
+    return scene.watari.end(process)
+
+
+ACTS: dict[str, Callable[[Scene, proxy.Proxy], Ended]] = {
+    "busy": busy_for_a_minute, "limited": too_many_requests, "lost": answer_lost, "slow": slow,
+    "revoked": token_revoked,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def scenes(
+    lab: Lab, nova: Nova, crowd: list[Server], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Future[Played]]]:
+    make_operator(nova)
+    with ThreadPoolExecutor(len(ACTS)) as pool:
+        futures: dict[str, Future[Played]] = {}
+        for n, (name, act) in enumerate(ACTS.items()):
+            home = tmp_path_factory.mktemp(name)
+            futures[name] = pool.submit(play, lab, nova, home, list(CROWD[3 * n : 3 * n + 3]), act)
+        yield futures
+    for future in futures.values():
+        shutil.rmtree(future.result()[0].watari.home / "state", ignore_errors=True)
+
+
+def make_operator(nova: Nova) -> None:
+    """An administrator of the tests' own, whose tokens may be ended without harm to anybody else."""
+    identity: Any = nova.cloud.identity
+    if identity.find_user(USER, domain_id="default"):
+        return
+    project = identity.find_project("admin", domain_id="default")
+    user = identity.create_user(name=USER, password=PASSWORD, domain_id="default")
+    identity.assign_project_role_to_user(project, user, identity.find_role("admin"))
+
+
+def end_tokens(nova: Nova) -> None:
+    """A new password ends all tokens of before; the services' memory of good ones is wiped."""
+    identity: Any = nova.cloud.identity
+    time.sleep(1.1)  # tokens and their end count whole seconds
+    identity.update_user(identity.find_user(USER, domain_id="default"), password=PASSWORD)
+    nova.lab.restart("memcached")
+
+
+@pytest.mark.parametrize("name", ACTS)
+def test_a_run_outlasts_a_fault_of_the_api_and_asks_once(scenes: dict[str, Future[Played]], name: str) -> None:
+    scene, ended, _ = scenes[name].result()
+    assert (ended.code, ended.result["done"]) == (0, 3), ended
+    assert scene.arrived == scene.all
+    assert (len(scene.asked), scene.once) == (3, True), scene.asked
+
+
+def test_while_nova_was_busy_the_run_asked_less_and_less_often(scenes: dict[str, Future[Played]]) -> None:
+    _, _, nova_proxy = scenes["busy"].result()
+    refused = [row for row in nova_proxy.seen if row[2] == 503]
+    assert refused
+    assert len(refused) < BUSY_S, "no more than one request a second to a service that has no breath"
+
+
+def test_the_lost_answer_was_lost_and_the_move_found_again(scenes: dict[str, Future[Played]]) -> None:
+    scene, _, nova_proxy = scenes["lost"].result()
+    assert [fate for method, path, fate in nova_proxy.seen if fate == "lost"] == ["lost"]
+    assert nova_proxy.count("POST", "/action") == 3
+    notes = [row["Text"] for row in scene.watari.journal(scene.run)]
+    assert any("cannot be reached" in note for note in notes), "the journal tells of it"

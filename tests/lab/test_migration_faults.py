@@ -1,0 +1,120 @@
+"""Migrations that fail, never end, or lose a host: the server stays whole, and the run says what happened."""
+
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+
+from lab import clouds
+from lab.cli import Ended, Watari, ending, until
+from lab.conftest import CROWD
+from lab.nova import Nova
+from lab.scene import Scene
+from watari.lab.lab import Lab
+from watari.model.compute import Server
+
+Played = tuple[Scene, Ended]
+
+
+def one_on(crowd_hosts: dict[str, str], host: str) -> str:
+    return next(name for name in CROWD if crowd_hosts[name] == host)
+
+
+# Faults of the copy, all three at the same time: they are on hosts of their own
+
+
+@pytest.fixture(scope="module")
+def copies(
+    lab: Lab, nova: Nova, crowd: list[Server], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Future[Played]]:
+    lab.knobs("cmp09", fail_copy=0.5, seconds=2)
+    lab.knobs("cmp11", hang_copy=0.5, seconds=2)
+    lab.knobs("cmp13", seconds=60)
+    lab.knobs("cmp14", fail_precheck=True)
+    budgets = {"breaks": {}, "hangs": {"stalled_after": "6 s"}, "drags": {"deadline": "8 s"}, "refused": {}}
+    hosts = {"breaks": "cmp09", "hangs": "cmp11", "drags": "cmp13", "refused": "cmp10"}
+    lab.knobs("cmp09", fail_precheck=True)
+    places = nova.places()
+
+    def play(name: str) -> Played:
+        home = tmp_path_factory.mktemp(name)
+        watari = Watari(clouds.written(lab.paths.clouds_yaml, home / "clouds.yaml"), home)
+        scene = Scene.of(watari, nova, [one_on(places, hosts[name])], **budgets[name])
+        return scene, scene.apply()
+
+    with ThreadPoolExecutor(len(hosts)) as pool:
+        futures = {name: pool.submit(play, name) for name in hosts}
+    lab.clear_knobs()
+    nova.at_rest()
+    return futures
+
+
+@pytest.mark.parametrize(
+    ("name", "state", "words"),
+    [
+        ("breaks", "failed", ("on cmp09",)),
+        ("refused", "failed", ("on cmp10",)),
+        ("hangs", "undone", ("no progress for 6 s", "stays on cmp11")),
+        ("drags", "undone", ("not over after 8 s", "stays on cmp13")),
+    ],
+)
+def test_a_move_that_cannot_be_leaves_the_server_where_it_was_and_says_why(
+    copies: dict[str, Future[Played]], name: str, state: str, words: tuple[str, ...]
+) -> None:
+    scene, ended = copies[name].result()
+    assert (ended.code, ended.result["failed"]) == (3, 1), ended
+    ((server, seen),) = scene.watari.states(scene.run).items()
+    note = scene.watari.notes(scene.run)[server]
+    assert seen == state, note
+    assert all(word in note for word in words), note
+    assert scene.home == scene.all
+    assert scene.nova.servers()[server].status == "ACTIVE"
+    assert len(scene.asked) == 1
+
+
+def test_what_failed_before_can_be_planned_and_moved_again(watari: Watari, nova: Nova, crowd: list[Server]) -> None:
+    scene = Scene.of(watari, nova, [one_on(nova.places(), "cmp09")])
+    ended = scene.apply()
+    assert (ended.code, scene.arrived) == (0, scene.all), ended
+
+
+# Hosts that die
+
+
+def test_the_source_dies_during_the_copy(watari: Watari, nova: Nova, crowd: list[Server]) -> None:
+    name, lab = one_on(nova.places(), "cmp09"), nova.lab
+    lab.knobs("cmp09", seconds=30)
+    scene = Scene.of(watari, nova, [name], stalled_after="20 s")
+    with ending(scene.begin()) as process:
+        until("the copy", lambda: [m for m in scene.asked if m.status == "running"])
+        lab.kill_host("cmp09")
+        nova.down("cmp09")
+        lab.revive_host("cmp09")
+        nova.up("cmp09")
+        ended = watari.end(process)
+    assert_told(scene, ended)
+
+
+def test_the_target_dies_during_the_copy(watari: Watari, nova: Nova, crowd: list[Server]) -> None:
+    name, lab = one_on(nova.places(), "cmp09"), nova.lab
+    lab.knobs("cmp09", seconds=30)
+    scene = Scene.of(watari, nova, [name], stalled_after="20 s")
+    with ending(scene.begin()) as process:
+        until("the copy", lambda: [m for m in scene.asked if m.status == "running"])
+        lab.kill_host("cmp10")
+        nova.down("cmp10")
+        lab.revive_host("cmp10")
+        nova.up("cmp10")
+        ended = watari.end(process)
+    assert_told(scene, ended)
+
+
+def assert_told(scene: Scene, ended: Ended) -> None:
+    """The run is over and says so; the server runs, at one of the two ends, as the run says."""
+    scene.nova.at_rest()
+    ((server, state),) = scene.watari.states(scene.run).items()
+    note = scene.watari.notes(scene.run)[server]
+    assert ended.code == (0 if state == "done" else 3), ended
+    assert scene.nova.servers()[server].status == "ACTIVE"
+    assert (scene.arrived if state == "done" else scene.home) == scene.all, (state, note)
+    assert state == "done" or note
+    assert len(scene.asked) == 1

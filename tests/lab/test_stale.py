@@ -1,0 +1,67 @@
+"""Between plan and apply the world goes on: a plan that no longer fits is not carried out."""
+
+from typing import Any
+
+from lab.cli import Watari, ending, until
+from lab.conftest import CROWD, SHORT_LIVED
+from lab.nova import TINY, Nova
+from lab.scene import Scene
+from watari.model.compute import Server
+
+
+def test_a_server_that_was_deleted_makes_the_plan_stale(watari: Watari, nova: Nova, crowd: list[Server]) -> None:
+    scene = Scene.of(watari, nova, [SHORT_LIVED[0], CROWD[0]])
+    nova.delete([SHORT_LIVED[0]])
+    ended = scene.apply()
+    assert ended.code == 12, ended
+    assert f"{SHORT_LIVED[0]} does not exist any more" in ended.err
+    assert "plan again" in ended.err
+    assert scene.asked == []
+
+
+def test_a_server_that_was_resized_makes_the_plan_stale(watari: Watari, nova: Nova, crowd: list[Server]) -> None:
+    scene = Scene.of(watari, nova, [SHORT_LIVED[1], CROWD[0]])
+    flavor: Any = nova.compute.find_flavor("less-tiny") or nova.compute.create_flavor(
+        name="less-tiny", **TINY | {"ram": 256, "vcpus": 2}
+    )
+    id = nova.server(SHORT_LIVED[1]).id
+    nova.compute.resize_server(id, flavor)
+    until("the resize", lambda: nova.servers()[SHORT_LIVED[1]].status == "VERIFY_RESIZE")
+    nova.compute.confirm_server_resize(id)
+    until("its confirmation", lambda: nova.servers()[SHORT_LIVED[1]].status == "ACTIVE")
+    mark = nova.mark()
+    ended = scene.apply()
+    assert ended.code == 12, ended
+    assert f"{SHORT_LIVED[1]} was resized from 1 to 2 vCPUs" in ended.err
+    assert nova.since(mark) == []
+    nova.delete([SHORT_LIVED[1]])
+
+
+def test_a_server_that_moved_meanwhile_is_skipped_and_the_others_move(
+    watari: Watari, nova: Nova, crowd: list[Server]
+) -> None:
+    scene = Scene.of(watari, nova, list(CROWD[:2]))
+    other = next(host for host in ("cmp13", "cmp14") if host not in (crowd[0].host, scene.plan.operations[0].target))
+    nova.move(CROWD[0], other)
+    ended = scene.apply()
+    assert ended.code == 3, ended
+    states, notes = watari.states(scene.run), watari.notes(scene.run)
+    assert (states[CROWD[0]], states[CROWD[1]]) == ("skipped", "done")
+    assert f"is on {other}" in notes[CROWD[0]]
+    nova.move(CROWD[0], scene.plan.operations[0].source)
+
+
+def test_a_second_apply_of_the_same_plan_is_turned_away_while_the_first_works(
+    watari: Watari, nova: Nova, crowd: list[Server]
+) -> None:
+    scene = Scene.of(watari, nova, list(CROWD[:2]))
+    for host in {op.source for op in scene.plan.operations}:
+        nova.lab.knobs(host, seconds=6)
+    with ending(scene.begin()) as first:
+        until("the first to work", lambda: scene.asked)
+        second = scene.apply()
+        assert second.code == 11, second
+        assert f"pid {first.pid}" in second.err
+        ended = watari.end(first)
+    assert (ended.code, ended.result["done"]) == (0, 2), ended
+    assert (len(scene.asked), scene.once) == (2, True)
