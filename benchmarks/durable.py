@@ -36,8 +36,8 @@ LIMIT_STEPS_S = 150.0  # on SQLite: Watari's own
 POLICY = ("budgets: {}\n", "benchmark")
 NEW = 1_000  # operations of which the size is told
 
-EPILOG = """A saga takes a host out of service, puts it back, and does both again; the cloud answers at once. Every step is
-written down before it is asked for, and twice after, with synchronous=FULL (SQLite) and fsync (PostgreSQL) on.
+EPILOG = """A saga takes a host out of service, puts it back, and does both again; the cloud answers at once. Every step
+is written down before it is asked for, and twice after, with synchronous=FULL (SQLite) and fsync (PostgreSQL) on.
 
 exit code: 0; with --check 1 if SQLite was slower than 150 steps/s
 """

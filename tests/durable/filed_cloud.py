@@ -53,7 +53,8 @@ class FiledCloud:
     def __init__(self, path: Path) -> None:
         self.path = path
         with sqlite3.connect(path) as c:
-            self._begun, self.speed, self.move_s = c.execute("select * from settings").fetchone()
+            settings: tuple[float, float, float] = c.execute("select * from settings").fetchone()
+        self._begun, self.speed, self.move_s = settings
 
     def break_(self, verb: str, kind: str, times: int = 1, subject: str = "*") -> None:
         """The next calls of `verb` go wrong.
@@ -239,7 +240,7 @@ class FiledCloud:
             c.close()
 
     def _now(self) -> float:
-        return float(self._begun) + (time.time() - self._begun) * self.speed
+        return self._begun + (time.time() - self._begun) * self.speed
 
     def _migration(self, row: tuple[int, str, str, str, float, float, str]) -> Migration:
         id, server, source, target, started, ends, status = row

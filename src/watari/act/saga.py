@@ -185,7 +185,7 @@ class Saga:
             case Failed(text):
                 r.state, r.note, r.ended_at = "failed", text, now
             case Progress(done_mib, total_mib, rate_mib_s):
-                if done_mib > r.done_mib:
+                if done_mib > r.done_mib and not r.stopping:  # then it tells when the cloud was asked to stop it
                     r.moved_at = now
                 r.done_mib, r.total_mib, r.rate_mib_s = done_mib, total_mib, rate_mib_s
                 r.note = r.note if r.stopping or r.adopted else ""

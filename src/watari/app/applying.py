@@ -1,11 +1,13 @@
 """Carry a plan out on whichever cloud it is for, and measure what it brought."""
 
 from collections.abc import Callable
+from datetime import datetime
 
 from watari.act.durable.records import policy_of
 from watari.act.durable.store import Store
+from watari.act.journal import Run
 from watari.app import runs
-from watari.app.benefit import book, starved_now
+from watari.app.benefit import Due, book, look_before, note_before, starved_in
 from watari.app.clouds import Cloud, is_sim, open_cloud
 from watari.app.plans import Applied, Watch, apply_plan, check_fresh, cloud_of
 from watari.plan.plan import Plan
@@ -34,8 +36,9 @@ def apply(
         return apply_plan(plan, policy, cloud_name, watch, stopping)
     cloud = check_fresh(plan, policy, cloud_name)
     with runs.opened(database) as store:
-        starved = starved_now(cloud, policy)
-        run_id = runs.begin(store, plan, cloud, policy_text(policy_ref), starved)
+        seen = look_before(cloud)
+        run_id = runs.begin(store, plan, cloud, policy_text(policy_ref), starved_in(seen, policy))
+        note_before(store, run_id, plan, cloud, seen)
         return finish(store, run_id, cloud, watch, stopping, say)
 
 
@@ -47,8 +50,13 @@ def resume(store: Store, run_id: str, watch: Watch, stopping: Stopping, say: Say
 
 def finish(store: Store, run_id: str, cloud: Cloud, watch: Watch, stopping: Stopping, say: Say) -> Applied:
     """Work on a run to its end, then measure."""
-    started = cloud.clock.now()
-    run = runs.carry_out(store, run_id, watch, stopping)
+    started, due = cloud.clock.now(), Due(store, say)
+
+    def watched(run: Run, now: datetime) -> None:
+        watch(run, now)
+        due.look()  # a run may take hours: what its first moves brought is measured meanwhile
+
+    run = runs.carry_out(store, run_id, watched, stopping)
     after = book(store, run, cloud, policy_of(store, run_id), stopping, say) if run.finished else None
     seconds = (cloud.clock.now() - started).total_seconds()
     return Applied(run, runs.find_run(store, run_id).starved_before, after, seconds, f"watari runs show {run_id}")

@@ -24,6 +24,7 @@ from watari.act.journal import OperationRecord, Run
 from watari.app.clouds import Cloud, open_cloud
 from watari.app.measuring import journal_entry, measured, moved_at, ready
 from watari.app.plans import plan_balance
+from watari.app.state import database_url
 from watari.errors import Transient, WatariError
 from watari.jobs.balance.benefit import JOIN_S, before_of_plan, befores, not_measured, with_gains
 from watari.jobs.balance.benefit_words import benefit_text
@@ -160,8 +161,6 @@ def with_benefits(snapshot: ComputeSnapshot, store: Store, cloud: str) -> Comput
 
 def recalled(snapshot: ComputeSnapshot, cloud: str) -> ComputeSnapshot:
     """The same from the database that commands use unless told otherwise; without it the snapshot as it is."""
-    from watari.app.runs import database_url  # runs brings the whole engine
-
     url = database_url()
     if not snapshot.past or ("://" not in url and not Path(url).expanduser().exists()):
         return snapshot

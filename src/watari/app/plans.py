@@ -1,6 +1,6 @@
 """Make, keep and carry out plans: what `watari plan` and `watari apply` call."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from difflib import get_close_matches
@@ -8,18 +8,21 @@ from pathlib import Path
 
 from watari.act.guard import Guard, foreign
 from watari.act.handlers import handlers
-from watari.act.journal import Entry, OperationRecord, Run
+from watari.act.journal import Entry, Journal, OperationRecord, Run
 from watari.act.virtual import VirtualExecutor
 from watari.app.clouds import Cloud, is_sim, open_cloud, sim_name, working_on
+from watari.app.measuring import journal_entry, measured, moved_at
 from watari.app.state import JournalFile, state_dir, write_atomically
 from watari.app.storage import storage_of
 from watari.errors import BadInput, Stale, Transient
 from watari.jobs import balance
+from watari.jobs.balance.benefit import Before, befores
+from watari.jobs.balance.compose import JOB
 from watari.model.compute import ComputeSnapshot, ServerId
 from watari.model.reasons import Finding
 from watari.plan import codec, render
 from watari.plan.checks import checked
-from watari.plan.plan import Plan
+from watari.plan.plan import OperationId, Plan
 from watari.policy.values import Policy
 
 Watch = Callable[[Run, datetime], None]  # told of a run as it goes on, and of the cloud's time
@@ -128,12 +131,30 @@ def _apply(
     run = executor.submit(plan)
     try:
         _carry_out(executor, run, cloud, watch, stopping)
+        seen = cloud.snapshot()
+        _measure(run, befores(plan.operations, before), seen, cloud.settle_s, policy, write)
     finally:
         cloud.save()
         journal.close()
-    after = plan_balance(cloud.snapshot(), policy)
     seconds = (cloud.clock.now() - started).total_seconds()
-    return Applied(run, starved_before, after.forecast.starved_before, seconds, str(journal.path))
+    return Applied(run, starved_before, plan_balance(seen, policy).forecast.starved_before, seconds, str(journal.path))
+
+
+def _measure(
+    run: Run,
+    before: Mapping[OperationId, Before],
+    seen: ComputeSnapshot,
+    settle_s: float,
+    policy: Policy,
+    write: Journal,
+) -> None:
+    """Write down what the moves of a balance brought, beside what they cost."""
+    if run.plan.job != JOB:
+        return
+    for record in run.operations:
+        if moved_at(record) is not None:
+            brought = measured(record, before[record.operation.id], seen, settle_s, policy.detect)
+            write(journal_entry(run.id, brought))
 
 
 def _carry_out(

@@ -1,6 +1,5 @@
 """Runs on real clouds: begun, watched, resumed, cancelled and undone, whichever process does the work."""
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -28,8 +27,9 @@ from watari.act.guard import Guard, UnderWay, foreign
 from watari.act.handlers import handlers
 from watari.act.journal import Entry, Run
 from watari.act.saga import Saga
+from watari.app.benefit import Due
 from watari.app.clouds import Cloud, open_cloud
-from watari.app.state import state_dir
+from watari.app.state import database_url
 from watari.app.storage import storage_of
 from watari.errors import BadInput, Busy, Permanent, Stale, Transient
 from watari.plan.inverse import inverse
@@ -41,11 +41,6 @@ LOOK_S = 0.5  # between two looks at the database while a run is watched
 
 Watch = Callable[[Run, datetime], None]
 Stopping = Callable[[], bool]
-
-
-def database_url(named: str | None = None) -> str:
-    """`--database`, else `$WATARI_DATABASE`, else runs.db in the state directory."""
-    return named or os.environ.get("WATARI_DATABASE") or str(state_dir() / "runs.db")
 
 
 @contextmanager
@@ -93,6 +88,7 @@ def work(store: Store, ended: threading.Event, say: Callable[[str], None]) -> No
     with _working(store, None) as engine:
         say(f"working with {store.shown} as {engine.lease.executor}")
         known: set[str] = set()
+        due = Due(store, say)
         while not ended.wait(1.0):
             open_ = {row.id: row for row in list_runs(store, only_open=True) if not row.stopping}
             for id in sorted(open_.keys() - known):
@@ -100,6 +96,7 @@ def work(store: Store, ended: threading.Event, say: Callable[[str], None]) -> No
                 if not store.is_postgres:  # alone on this file: what nobody queued, or a dead process, is taken up
                     engine.enqueue(id)
             known = set(open_)
+            due.look()
             if engine.carrier.trouble:
                 raise Permanent(engine.carrier.trouble)
         say("finishing what is under way, beginning nothing; again ends at once")

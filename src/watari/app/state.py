@@ -25,6 +25,11 @@ def state_dir() -> Path:
     return (Path(base) if base else Path.home() / ".local" / "state") / "watari"
 
 
+def database_url(named: str | None = None) -> str:
+    """Where runs are kept: `--database`, else `$WATARI_DATABASE`, else runs.db in the state directory."""
+    return named or os.environ.get("WATARI_DATABASE") or str(state_dir() / "runs.db")
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """All or nothing, also when the disk is full: a temporary file beside it, fsync, rename.
 

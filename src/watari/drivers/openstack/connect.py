@@ -1,5 +1,6 @@
 """From a name in clouds.yaml to a cloud that can be asked."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from watari.errors import BadInput
 
 AUTH_TIMEOUT_S = 30.0  # for tokens and version documents, unless clouds.yaml says api_timeout
 THREADS = 64  # connections kept per service: the durable executor polls from that many threads
+# It warns of each Keystone that does not answer, which is then told in our own words.
+logging.getLogger("keystoneauth.identity").setLevel(logging.ERROR)
 VERSIONS = {"compute": ("2.1", "2.latest"), "placement": ("1", "1.latest")}
 
 
