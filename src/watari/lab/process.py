@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from watari.lab.paths import write_text
 STOPPED = "T"
 GONE = ("Z", "X")
 TICK_S = 0.05
+KILLED_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,32 +103,33 @@ def send(pid_file: Path, number: signal.Signals, *, whole_group: bool = True) ->
             os.kill(identity.pid, number)
 
 
-def wait_gone(pid_file: Path, timeout_s: float) -> bool:
-    """Whether the process has ended within the time."""
-    end = time.monotonic() + timeout_s
-    while read_pid_file(pid_file) is not None:
-        if time.monotonic() > end:
-            return False
-        time.sleep(TICK_S)
-    return True
-
-
 def kill(pid_file: Path) -> None:
-    """SIGKILL to a process and all of its group, and wait until it is gone."""
-    send(pid_file, signal.SIGKILL)
-    wait_gone(pid_file, 10)
+    """SIGKILL to a process and all of its group, and wait until they are gone, with their ports and files."""
+    identity = read_pid_file(pid_file)
+    if identity is not None:
+        _end_session(identity.pid)
     pid_file.unlink(missing_ok=True)
 
 
 def stop(pid_file: Path, timeout_s: float, *, whole_group: bool = False) -> bool:
-    """Ask a process to end, wait, then insist. Whether it ended by itself."""
-    send(pid_file, signal.SIGCONT)
-    send(pid_file, signal.SIGTERM, whole_group=whole_group)
-    if wait_gone(pid_file, timeout_s):
+    """Ask a process to end, wait, then insist; what it leaves behind is killed. Whether it ended by itself."""
+    identity = read_pid_file(pid_file)
+    if identity is None:
         pid_file.unlink(missing_ok=True)
         return True
-    kill(pid_file)
-    return False
+    send(pid_file, signal.SIGCONT)
+    send(pid_file, signal.SIGTERM, whole_group=whole_group)
+    by_itself = _until(lambda: read_pid_file(pid_file) is None, timeout_s)
+    _end_session(identity.pid)
+    pid_file.unlink(missing_ok=True)
+    return by_itself
+
+
+def sessions() -> Iterator[tuple[int, int]]:
+    """(pid, session) of all processes that are not gone."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and (stat := stat_of(int(entry.name))) and not stat.gone:
+            yield int(entry.name), stat.session
 
 
 def paused(identity: Identity) -> bool:
@@ -135,17 +137,29 @@ def paused(identity: Identity) -> bool:
     return stat is not None and stat.state == STOPPED
 
 
-def memory_mib(pids: Sequence[int]) -> dict[int, float]:
+def memory_mib(leaders: Sequence[int]) -> dict[int, float]:
     """Memory of sessions by their leaders' pids, shared pages divided among those who share them (PSS)."""
-    totals = dict.fromkeys(pids, 0.0)
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        stat = stat_of(int(entry.name))
-        if stat is None or stat.session not in totals:
-            continue
-        with suppress(OSError):
-            for line in (entry / "smaps_rollup").read_text().splitlines():
-                if line.startswith("Pss:"):
-                    totals[stat.session] += int(line.split()[1]) / 1024
+    totals = dict.fromkeys(leaders, 0.0)
+    for pid, session in sessions():
+        if session in totals:
+            with suppress(OSError):
+                for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+                    if line.startswith("Pss:"):
+                        totals[session] += int(line.split()[1]) / 1024
     return totals
+
+
+def _end_session(leader: int) -> None:
+    """SIGKILL to whatever is left of a session that was started here. Its number is no one else's until it is empty."""
+    with suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGKILL)
+    _until(lambda: all(session != leader for _, session in sessions()), KILLED_S)
+
+
+def _until(reached: Callable[[], bool], timeout_s: float) -> bool:
+    end = time.monotonic() + timeout_s
+    while not reached():
+        if time.monotonic() > end:
+            return False
+        time.sleep(TICK_S)
+    return True

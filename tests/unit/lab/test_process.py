@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,18 @@ def test_a_process_that_does_not_listen_is_killed(pid_file: Path) -> None:
         pass
     assert not process.stop(pid_file, 0.2)
     assert process.read_pid_file(pid_file) is None
+
+
+@pytest.mark.parametrize("end", [process.kill, lambda pid_file: process.stop(pid_file, 10)])
+def test_nothing_of_it_is_left(pid_file: Path, end: Callable[[Path], object]) -> None:
+    """A service's children have its ports: a start at once after its end must find them free."""
+    children = "import subprocess, sys; [subprocess.Popen(['sleep', '60']) for _ in range(3)]; print('x', flush=True)"
+    identity = started(pid_file, (sys.executable, "-c", f"{children}; import time; time.sleep(60)"))
+    while not pid_file.with_suffix(".log").read_bytes():
+        pass
+    assert [session for _, session in process.sessions()].count(identity.pid) == 4
+    end(pid_file)
+    assert identity.pid not in [session for _, session in process.sessions()]
 
 
 def test_paused_and_going_on(pid_file: Path) -> None:
