@@ -6,6 +6,7 @@ import os
 import platform
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -119,7 +120,7 @@ def durable(name: str, url: str, sagas: int) -> Measured:
     run, _ = submit(store, plan_of(sagas), "memory", POLICY, datetime.now(UTC))
     engine.enqueue(run)
     while list_runs(store)[0].ended_at is None:
-        time.sleep(0.01)
+        time.sleep(0.05)
     work_s = time.perf_counter() - begun
     row = list_runs(store)[0]
     assert row.state == "done", row
@@ -132,13 +133,15 @@ def durable(name: str, url: str, sagas: int) -> Measured:
 def _started(store: Store) -> tuple[Engine, float]:
     cloud: Any = InMemoryCloud()
     made: dict[str, Context] = {}
+    lock = threading.Lock()
 
     def open_run(engine: Engine, run_id: str) -> Context:
-        if run_id not in made:
-            guard = Guard(policy_of(store, run_id), {})
-            books = Books(store, engine.lease, "memory", guard, cloud, released=engine.carrier.turns.wake)
-            made[run_id] = Context(load_run(store, run_id), Saga(handlers(cloud), books, cloud), books)
-        return made[run_id]
+        with lock:
+            if run_id not in made:
+                guard = Guard(policy_of(store, run_id), {})
+                books = Books(store, engine.lease, "memory", guard, cloud, released=engine.carrier.turns.wake)
+                made[run_id] = Context(load_run(store, run_id), Saga(handlers(cloud), books, cloud), books)
+            return made[run_id]
 
     begun = time.perf_counter()
     engine = Engine(store, open_run)

@@ -82,7 +82,10 @@ class Compute(Protocol):
     def start_live_migration(
         self, server: ServerId, target: HostName, bandwidth_mib_s: float | None = None
     ) -> MigrationId:
-        """Ask for the move and return at once. Raises Refused if the cloud will not take it."""
+        """Ask for the move and return at once. Raises Refused if the cloud will not take it.
+
+        The bandwidth is a wish: clouds that cannot limit a single move (Nova) move at the rate that they are set to.
+        """
         ...
 
     def start_cold_migration(self, server: ServerId, target: HostName) -> MigrationId:

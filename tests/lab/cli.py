@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -101,13 +101,19 @@ def ending(process: Process) -> Iterator[Process]:
         if process.poll() is None:
             process.send_signal(signal.SIGCONT)
             process.kill()
-        process.communicate()
+        drain(process)
 
 
 def kill(process: Process) -> None:
     """kill -9, and wait until it is gone."""
     process.kill()
-    process.communicate()
+    drain(process)
+
+
+def drain(process: Process) -> None:
+    """Wait until it is gone, whatever it still writes. Harmless if that was read already."""
+    with suppress(ValueError):
+        process.communicate()
 
 
 def until(what: str, reached: Callable[[], Any], timeout_s: float = 90.0, every_s: float = 0.3) -> Any:

@@ -1,5 +1,6 @@
 """One plan carried out by the command, with what Nova was asked for meanwhile."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +28,7 @@ class Scene:
     mark: int
 
     @classmethod
-    def of(cls, watari: Watari, nova: Nova, names: list[str], cloud: str = "lab", **budgets: str) -> "Scene":
+    def of(cls, watari: Watari, nova: Nova, names: Sequence[str], cloud: str = "lab", **budgets: str) -> "Scene":
         """Every one of the servers goes to the host beside its own."""
         policy = plans.wide(watari.home, **budgets)
         moves = [(server, beside(server.host)) for server in nova.some(names)]
@@ -44,8 +45,11 @@ class Scene:
     def apply(self) -> Ended:
         return self.watari.end(self.begin())
 
+    def begin_resume(self) -> Process:
+        return self.watari.start("runs", "resume", self.run)
+
     def resume(self) -> Ended:
-        return self.watari.run("runs", "resume", self.run)
+        return self.watari.end(self.begin_resume())
 
     @property
     def asked(self) -> list[Moved]:

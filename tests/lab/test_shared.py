@@ -17,7 +17,7 @@ from watari.model.compute import Server
 from watari.plan.plan import Plan
 
 pytestmark = pytest.mark.skipif(binaries() is None, reason=MISSING)
-LEASE_S = 6
+LEASE_S = 10
 MOVE_S = 2.0
 
 

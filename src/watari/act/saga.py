@@ -90,7 +90,7 @@ class Saga:
         for r in (r for r in record.steps if r.state == "pending" and isinstance(r.step, MOVES)):
             handler = self.handlers[type(r.step)]
             try:
-                handle = handler.find(r.step, run.plan.made_at)
+                handle = handler.find(r.step, run.plan.made_at - SKEW)
                 if handle is None or not isinstance(handler.poll(r.step, handle), Progress):
                     return
             except Permanent:  # a cloud that does not show it: its word counts when the step begins

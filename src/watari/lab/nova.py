@@ -133,6 +133,7 @@ def _host_json(place: Place, host: str) -> dict[str, object]:
         "disk_gib": size.disk_gib,
         "servers": str(place.paths.servers(host)),
         "knobs": str(place.paths.knobs(host)),
+        "dead": str(place.paths.dead),
     }
 
 

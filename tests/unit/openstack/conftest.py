@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from unit.openstack.small_nova import SmallNova
-from unit.openstack.stub import Stub, serving
+from unit.openstack.small_nova import SmallNova, node_row, server_row, service_row
+from unit.openstack.stub import Answer, Stub, serving
 from watari.drivers.openstack import OpenStackCloud, connect
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -75,3 +75,18 @@ def opened(clouds_yaml: Callable[..., Path]) -> Opener:
         return Opened(OpenStackCloud(replace(made.calls, sleep=pauses.append), made.settings, clock), clock, pauses)
 
     return open_it
+
+
+@pytest.fixture
+def three_hosts(nova: SmallNova) -> SmallNova:
+    """Two servers, three hosts in their zone and one far away; requests are taken as req-0a."""
+    nova.servers = [server_row("web"), server_row("db", "h2")]
+    nova.services = [service_row("h1"), service_row("h2"), service_row("h3"), service_row("far", "az2")]
+    nova.nodes = [node_row("h1"), node_row("h2"), node_row("h3"), node_row("far")]
+    nova.start = lambda server, body: Answer({}, 202, {"x-openstack-request-id": "req-0a"})
+    return nova
+
+
+@pytest.fixture
+def east(opened: Opener, three_hosts: SmallNova) -> Opened:
+    return opened()

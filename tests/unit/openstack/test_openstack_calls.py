@@ -171,6 +171,16 @@ def test_a_cloud_that_is_not_there_is_named_with_its_address(clouds_yaml: Callab
         cloud.inventory()
 
 
+@pytest.mark.parametrize("path", ["", "/v3"])
+def test_a_keystone_that_is_busy_is_asked_again(clouds_yaml: Callable[..., Path], path: str) -> None:
+    with serving() as east:
+        east.open = lambda method, path, body: Answer({}, 503)  # type: ignore[method-assign]
+        cloud = connect("east", [clouds_yaml(auth={"auth_url": f"{east.url}{path}"})])
+        object.__setattr__(cloud.calls, "sleep", lambda seconds: None)
+        with pytest.raises(Transient, match="Keystone of cloud east cannot answer now"):
+            cloud.inventory()
+
+
 def test_versions_are_the_best_that_both_know(opened: Opener, two_hosts: SmallNova) -> None:
     opened().cloud.locate(WEB)
     assert two_hosts.stub.asked[-1].version == "2.96"

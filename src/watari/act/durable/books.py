@@ -9,12 +9,12 @@ from typing import TypeVar
 
 import sqlalchemy as sa
 
+from watari.act.durable import statements as st
 from watari.act.durable.lease import Lease, Lost, bury
 from watari.act.durable.records import columns_of, record_of
 from watari.act.durable.store import Store
-from watari.act.durable.tables import entries, operations, runs
 from watari.act.guard import Go, Guard, UnderWay, Wait
-from watari.act.journal import OVER, Entry, OperationRecord, Run, State, StepRecord
+from watari.act.journal import Entry, OperationRecord, Run, State, StepRecord
 from watari.errors import Permanent, Transient
 from watari.model.compute import HostName
 from watari.plan.plan import Operation, OperationId
@@ -56,38 +56,30 @@ class Books:
 
     def claim(self, run: str, operation: Operation) -> OperationRecord:
         """Take an operation over from nobody, from the dead, or from ourselves. Raises Lost while a live one has it."""
-        t, me = operations, self.lease.executor
-        this = sa.and_(t.c.run_id == run, t.c.id == operation.id)
-        free = sa.or_(t.c.owner.is_(None), t.c.owner == me)
+        this = self._this(run, operation.id)
 
-        def take(c: sa.Connection, may: "sa.ColumnElement[bool]") -> OperationRecord | None:
-            if not c.execute(t.update().where(this, may).values(owner=me)).rowcount:
-                return None
-            return record_of(c.execute(sa.select(t).where(this)).one(), operation)
+        def take(c: sa.Connection, claim: "sa.Update") -> OperationRecord | None:
+            taken = c.execute(claim, this).rowcount
+            return record_of(c.execute(st.RECORD, this).one(), operation) if taken else None
 
-        if (record := self._kept(lambda c: take(c, free))) is not None:
+        if (record := self._kept(lambda c: take(c, st.CLAIM))) is not None:
             return record
-        living = self._insist(lambda: bury(self.store, self.lease.ttl_s))
-        if (record := self._kept(lambda c: take(c, t.c.owner.not_in(living)))) is not None:
+        dead = st.claim_of_dead(self._insist(lambda: bury(self.store, self.lease.ttl_s)))
+        if (record := self._kept(lambda c: take(c, dead))) is not None:
             return record
         raise Lost(f"operation {operation.id} of {run} is another worker's")
 
     def leave(self, run: Run, record: OperationRecord) -> None:
         """Give an operation back: whoever looks for work takes it up from where it is."""
-        t = operations
-        mine = (t.c.run_id == run.id, t.c.id == record.operation.id, t.c.owner == self.lease.executor)
-        self._kept(lambda c: c.execute(t.update().where(*mine).values(owner=None)))
+        self._kept(lambda c: c.execute(st.LEAVE, self._this(run.id, record.operation.id)))
 
     def states(self, run: Run, ids: Iterable[OperationId]) -> Mapping[OperationId, State]:
-        t = operations
-        wanted = sa.select(t.c.id, t.c.state).where(t.c.run_id == run.id, t.c.id.in_(list(ids)))
-        return {OperationId(row.id): row.state for row in self._read(lambda c: c.execute(wanted).all())}
+        rows = self._read(lambda c: c.execute(st.STATES, {"run": run.id, "operations": list(ids)}).all())
+        return {OperationId(row.id): row.state for row in rows}
 
     def nobody_s(self, run: Run, ids: Iterable[OperationId]) -> bool:
         """Whether one of these is not over, and nobody carries it out."""
-        t = operations
-        wanted = sa.select(t.c.id).where(t.c.run_id == run.id, t.c.id.in_(list(ids)), t.c.owner.is_(None))
-        return self._read(lambda c: c.scalar(wanted.where(t.c.state.not_in(list(OVER))).limit(1))) is not None
+        return self._read(lambda c: c.scalar(st.NOBODY_S, {"run": run.id, "operations": list(ids)})) is not None
 
     def may_start(self, run: Run, record: OperationRecord, now: datetime) -> Wait | None:
         others = self.others()  # asks the cloud: not within a transaction
@@ -122,28 +114,22 @@ class Books:
 
     def fence(self, run: Run, record: OperationRecord) -> None:
         self.lease.check()
-        t = operations
-        wanted = sa.select(t.c.owner).where(t.c.run_id == run.id, t.c.id == record.operation.id)
-        owner = self._read(lambda c: c.scalar(wanted))
+        owner = self._read(lambda c: c.scalar(st.OWNER, {"run": run.id, "operation": record.operation.id}))
         if owner != self.lease.executor:
             raise Lost(f"operation {record.operation.id} of {run.id} is {owner or 'nobody'}'s now")
         self.lease.check()
 
     def read_flags(self, run: Run) -> None:
         """What people asked of the run meanwhile."""
-        wanted = sa.select(runs.c.stopping, runs.c.cancelled).where(runs.c.id == run.id)
-        row = self._read(lambda c: c.execute(wanted).one())
+        row = self._read(lambda c: c.execute(st.FLAGS, {"run": run.id}).one())
         run.stopping, run.cancelled = row.stopping, row.cancelled
 
     def close_if_over(self, run: str) -> bool:
         """Note the run's end once every operation is over; True if this call did."""
-        t = operations
-        left = sa.select(t.c.id).where(t.c.run_id == run, t.c.state.not_in(list(OVER))).limit(1)
-        if self._read(lambda c: c.scalar(left)) is not None:
+        if self._read(lambda c: c.scalar(st.LEFT, {"run": run})) is not None:
             return False
-        ended = runs.update().where(runs.c.id == run, runs.c.ended_at.is_(None))
-        ended = ended.values(ended_at=self.clock.now().isoformat())
-        return self._kept(lambda c: c.execute(ended).rowcount) == 1
+        at = self.clock.now().isoformat()
+        return self._kept(lambda c: c.execute(st.CLOSE, {"run": run, "at": at}).rowcount) == 1
 
     def _judge(
         self, c: sa.Connection, run: Run, record: OperationRecord, others: list[UnderWay], now: datetime
@@ -156,13 +142,15 @@ class Books:
         self._update(c, run.id, record)
         e = Entry.of(now, run.id, record.operation, r)
         row = {"at": e.at.isoformat(), "run_id": e.run, "operation": e.operation, "subject": e.subject, "step": e.step}
-        c.execute(entries.insert().values(**row, state=e.state, text=e.text, executor=self.lease.executor))
+        c.execute(st.ENTRY, row | {"state": e.state, "text": e.text, "executor": self.lease.executor})
 
     def _update(self, c: sa.Connection, run: str, record: OperationRecord) -> None:
-        t = operations
-        mine = (t.c.run_id == run, t.c.id == record.operation.id, t.c.owner == self.lease.executor)
-        if not c.execute(t.update().where(*mine).values(**columns_of(record), changed=self.store.now)).rowcount:
+        new = {f"new_{name}": value for name, value in columns_of(record).items()}
+        if not c.execute(st.store_record(self.store.now), self._this(run, record.operation.id) | new).rowcount:
             raise Lost(f"operation {record.operation.id} of {run} is another worker's by now")
+
+    def _this(self, run: str, operation: str) -> dict[str, str]:
+        return {"run": run, "operation": operation, "me": self.lease.executor}
 
     def _kept(self, write: Callable[[sa.Connection], T], *, alone: str = "") -> T:
         def transaction() -> T:
@@ -196,7 +184,5 @@ class Books:
 
 def holders(c: sa.Connection, cloud: str, but: tuple[str, str] = ("", "")) -> list[UnderWay]:
     """What all workers have under way on a cloud, `but` one operation: it holds budgets."""
-    t = operations
-    wanted = sa.select(t.c.source, t.c.target, t.c.zone, t.c.role, t.c.rate_mib_s)
-    wanted = wanted.where(t.c.cloud == cloud, t.c.holding.is_(True), ~sa.and_(t.c.run_id == but[0], t.c.id == but[1]))
-    return [UnderWay(HostName(r.source), HostName(r.target), r.zone, r.role, r.rate_mib_s) for r in c.execute(wanted)]
+    rows = c.execute(st.HOLDERS, {"cloud": cloud, "run": but[0], "operation": but[1]})
+    return [UnderWay(HostName(r.source), HostName(r.target), r.zone, r.role, r.rate_mib_s) for r in rows]

@@ -52,6 +52,9 @@ class Carrier:
     def carry(self, run_id: str, operation: str) -> str:
         """Bring an operation to its end and say how it ended; "left" if it was given back or is somebody else's."""
         key = (run_id, operation)
+        if self.leaving.is_set():  # not at once: the queue would hand it to this worker again and again
+            self.ended.wait(AWAY_S)
+            return LEFT
         with self._lock:
             if key in self._at_work or (self.only is not None and run_id not in self.only):
                 return LEFT

@@ -21,6 +21,7 @@ BUSY_MS: Final = 30_000  # SQLite: how long a writer waits for another
 CONNECT_S: Final = 5
 IDLE_S: Final = 5  # PostgreSQL: a process that was stopped within a transaction holds its locks for so long at most
 LOCK_S: Final = 30  # PostgreSQL: how long a lock is waited for; then it is tried anew, or said
+_SQLITE_NOW: Final = "(julianday('now') - 2440587.5) * 86400.0"
 _LOCK: Final = 0x57415441  # of PostgreSQL's advisory locks: "WATA", with a hash of what is locked
 
 
@@ -43,18 +44,15 @@ class Store:
         self.engine = _engine(self.url, self.is_postgres)
         # The lease's own: it must not wait for a connection that others hold while they wait for a lock.
         self._spare = _engine(self.url, True, 1) if self.is_postgres else self.engine
+        # The database's clock, in seconds since 1970: all workers' leases are judged by the same one.
+        now = "extract(epoch from clock_timestamp())" if self.is_postgres else _SQLITE_NOW
+        self.now: sa.ColumnElement[float] = sa.literal_column(now, sa.Float)
         self._bring_up_to_date()
 
     @property
     def file(self) -> Path:
         """The SQLite file."""
         return Path(self.url.database or "")
-
-    @property
-    def now(self) -> "sa.ColumnElement[float]":
-        """The database's clock, in seconds since 1970: all workers' leases are judged by the same one."""
-        text = "extract(epoch from clock_timestamp())"
-        return sa.literal_column(text if self.is_postgres else "(julianday('now') - 2440587.5) * 86400.0", sa.Float)
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:

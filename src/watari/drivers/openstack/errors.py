@@ -76,7 +76,9 @@ def of_exception(error: Exception, what: str, cloud: str, auth_url: str) -> Wata
         case ks.ConnectionError() | ks.UnknownConnectionError():
             kind = NotSent if never_sent(error) else Later
             return kind(f"cloud {cloud} cannot be reached to {what}: {_unreached(error)}")
-        case ks.http.HttpError() if error.http_status in BUSY:
+        case ks.http.HttpError() | ks.DiscoveryFailure() if any(
+            isinstance(e, ks.http.HttpError) and e.http_status in BUSY for e in chain(error)
+        ):
             return Later(f"Keystone of cloud {cloud} cannot answer now: {text}")
         case ks.DiscoveryFailure() if any(isinstance(e, ks.ConnectionError) for e in chain(error)):
             return NotSent(f"cloud {cloud} cannot be reached to {what}: {_unreached(error)}")

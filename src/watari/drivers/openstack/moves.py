@@ -15,6 +15,7 @@ from watari.model.compute import HostName, ServerId
 from watari.ports import Clock, Migration, MigrationKind
 
 KEPT = 4096  # moves that are remembered, only to ask less: everything can be found again
+SILENT = timedelta(seconds=60)  # numbers older than that tell no rate
 LOST = timedelta(seconds=120)  # a request without a trace of work for this long, on a server that does nothing, is dead
 
 
@@ -23,7 +24,7 @@ class Memory:
     """What is known of a move from before."""
 
     record: Record | None = None
-    at: datetime | None = None  # when progress was last read
+    at: datetime | None = None  # when Nova took the numbers of which the rate is
     sent_mib: float = 0.0
     rate_mib_s: float = 0.0
 
@@ -105,11 +106,13 @@ class Moves:
         seen = self._report(handle, memory.record)
         if progress is None or memory.record.word != "running":
             return seen
-        now = self.clock.now()
+        taken = memory.record.changed  # Nova takes its numbers every few seconds, whenever we look
         last, before = (memory.at, memory.sent_mib) if memory.at else (memory.record.began, 0.0)
-        if (seconds := (now - last).total_seconds()) >= 1.0:  # Nova's numbers change every few seconds
+        if (seconds := (taken - last).total_seconds()) >= 1.0:
             memory.rate_mib_s = max(progress.sent_mib - before, 0.0) / seconds
-            memory.at, memory.sent_mib = now, progress.sent_mib
+            memory.at, memory.sent_mib = taken, progress.sent_mib
+        elif self.clock.now() - taken > SILENT:
+            memory.rate_mib_s = 0.0
         return replace(
             seen, status="disk" if progress.disk_left else "memory", done_mib=progress.done_mib,
             total_mib=progress.total_mib, rate_mib_s=memory.rate_mib_s,

@@ -206,8 +206,8 @@ class LabDriver(fake.FakeDriverWithoutFakeNodes):
             # requests from before this migration were for another one
             if self._aborts.get(instance.uuid, 0.0) > began - REPORT_S:
                 return "cancelled"
-            if share >= float(knobs.get("fail_copy", 2.0)):
-                return "error"
+            if share >= float(knobs.get("fail_copy", 2.0)) or migration.dest_compute in self._dead():
+                return "error"  # no hypervisor copies to a host that has lost its power
             if share >= 1.0 or self._forces.get(instance.uuid, 0.0) > began - REPORT_S:
                 return "done"
             if now - reported >= REPORT_S:
@@ -232,6 +232,10 @@ class LabDriver(fake.FakeDriverWithoutFakeNodes):
 
     def _knobs(self) -> dict[str, Any]:
         return _read(Path(self._settings["knobs"]))
+
+    def _dead(self) -> Any:
+        """Hosts that are switched off."""
+        return _read(Path(self._settings["dead"]))
 
     def _save(self) -> None:
         with self._write:
