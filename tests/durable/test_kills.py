@@ -28,7 +28,7 @@ WRITES = (
 def scene(new: Make) -> Rig:
     made = new({"s1": "h1", "s2": "h2", "s3": "h4"}, HOSTS)
     made.cloud.break_("start", "refused", 99, "s2")
-    made.submit(*PLAN)
+    made.submit(*PLAN, policy="budgets: {total: 1, link: 100000 MiB/s}\n")  # one that counts itself would wait for ever
     return made
 
 

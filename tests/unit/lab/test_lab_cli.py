@@ -5,16 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from watari.cli import commands
 from watari.cli.main import main
 from watari.lab.paths import LabPaths, write_json
 from watari.lab.spec import LabSpec
-
-
-@pytest.fixture(autouse=True)
-def registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    for verb in ("up", "status", "down", "reset"):
-        monkeypatch.setitem(commands.COMMANDS, f"lab {verb}", f"watari.cli.lab:Lab{verb.title()}")
 
 
 @pytest.fixture

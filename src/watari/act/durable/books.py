@@ -24,6 +24,7 @@ from watari.ports import Clock
 log = logging.getLogger(__name__)
 PATIENCE_S = 120.0  # a database that is away: writes are tried again for so long, unless the lease runs out before
 RETRY_S = 1.0
+FLAGS_S = 0.5
 T = TypeVar("T")
 
 
@@ -53,6 +54,7 @@ class Books:
         """`others`: moves that somebody else started. `released` is called when places in the budgets become free."""
         self.store, self.lease, self.cloud, self.guard, self.clock = store, lease, cloud, guard, clock
         self.others, self.released = others, released
+        self._flags_at = float("-inf")
 
     def claim(self, run: str, operation: Operation) -> OperationRecord:
         """Take an operation over from nobody, from the dead, or from ourselves. Raises Lost while a live one has it."""
@@ -120,9 +122,11 @@ class Books:
         self.lease.check()
 
     def read_flags(self, run: Run) -> None:
-        """What people asked of the run meanwhile."""
+        """What people asked of the run meanwhile: at most FLAGS_S old, for all of its operations together."""
+        if (begun := time.monotonic()) - self._flags_at < FLAGS_S:
+            return
         row = self._read(lambda c: c.execute(st.FLAGS, {"run": run.id}).one())
-        run.stopping, run.cancelled = row.stopping, row.cancelled
+        run.stopping, run.cancelled, self._flags_at = row.stopping, row.cancelled, begun
 
     def close_if_over(self, run: str) -> bool:
         """Note the run's end once every operation is over; True if this call did."""
