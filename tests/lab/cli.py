@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,6 +48,7 @@ class Watari:
     @property
     def environment(self) -> dict[str, str]:
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("OS_", "WATARI_"))}
+        kept["PYTHONPATH"] = str(Path(__file__).parents[1])  # for commands that stand for `watari`
         own = {"OS_CLIENT_CONFIG_FILE": str(self.clouds_yaml), "WATARI_STATE_DIR": str(self.home / "state")}
         return {**kept, **own, "COLUMNS": "160", **self.extra}
 
@@ -55,11 +56,11 @@ class Watari:
         """Run a command to its end."""
         return self.end(self.start(*words))
 
-    def start(self, *words: str | Path) -> Process:
-        """Start a command in a process group of its own."""
+    def start(self, *words: str | Path, module: Sequence[str] = ("watari",)) -> Process:
+        """Start a command in a process group of its own; `module` stands for `watari` and its first arguments."""
         self.home.mkdir(parents=True, exist_ok=True)
         return subprocess.Popen(
-            [sys.executable, "-m", "watari", *map(str, words)], cwd=self.home, env=self.environment, text=True,
+            [sys.executable, "-m", *module, *map(str, words)], cwd=self.home, env=self.environment, text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
 

@@ -5,6 +5,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import yaml
+
 from watari.lab.spec import LabSpec
 from watari.model.compute import HostName, Server
 from watari.plan import codec
@@ -12,10 +14,14 @@ from watari.plan.plan import Cost, Operation, OperationId, Plan
 from watari.plan.steps import LiveMigrate
 from watari.policy.load import load_policy
 
-WIDE = """\
-name: wide
-budgets: {total: 24, per_host_out: 12, per_host_in: 12, per_zone: 24, per_role: 24, link: none}
-"""
+WIDE: dict[str, str | int] = {
+    "total": 24,
+    "per_host_out": 12,
+    "per_host_in": 12,
+    "per_zone": 24,
+    "per_role": 24,
+    "move": "50 MiB/s",
+}
 
 
 def of_moves(
@@ -40,12 +46,13 @@ def run_of(plan: Plan) -> str:
     return f"r-{plan.id.removeprefix('p-')}"
 
 
-def wide(folder: Path, **budgets: str) -> Path:
-    """A policy file with budgets that hold nothing back; `budgets` are more of them."""
+def wide(folder: Path, **budgets: str | int) -> Path:
+    """A policy file with budgets that hold nothing back, but for `budgets`."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "wide.yaml"
-    more = "".join(f", {key}: {value}" for key, value in budgets.items())
-    path.write_text(WIDE.replace("}", f"{more}}}"), encoding="utf-8")
+    most = int(budgets.get("total", WIDE["total"]))
+    limits = {key: value if isinstance(value, str) else min(value, most) for key, value in WIDE.items()}
+    path.write_text(yaml.safe_dump({"name": "wide", "budgets": {**limits, **budgets}}), encoding="utf-8")
     return path
 
 

@@ -28,7 +28,7 @@ class Scene:
     mark: int
 
     @classmethod
-    def of(cls, watari: Watari, nova: Nova, names: Sequence[str], cloud: str = "lab", **budgets: str) -> "Scene":
+    def of(cls, watari: Watari, nova: Nova, names: Sequence[str], cloud: str = "lab", **budgets: str | int) -> "Scene":
         """Every one of the servers goes to the host beside its own."""
         policy = plans.wide(watari.home, **budgets)
         moves = [(server, beside(server.host)) for server in nova.some(names)]

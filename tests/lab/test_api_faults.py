@@ -34,7 +34,7 @@ def play(lab: Lab, nova: Nova, home: Path, names: list[str], act: Callable[[Scen
         known = clouds.read(watari.clouds_yaml)["lab"] | {"compute_endpoint_override": nova_proxy.url}
         known = clouds.changed(known, auth={"username": USER})
         clouds.added(watari.clouds_yaml, "proxied", known)
-        scene = Scene.of(watari, nova, names, "proxied", total="1")
+        scene = Scene.of(watari, nova, names, "proxied", total=1)
         return scene, act(scene, nova_proxy), nova_proxy
 
 

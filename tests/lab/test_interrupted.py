@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -36,12 +35,9 @@ def killed(
     def play(n: int, point: tuple[str, str]) -> tuple[Scene, Ended, Ended]:
         home = tmp_path_factory.mktemp("-".join(point))
         watari = Watari(clouds.written(lab.paths.clouds_yaml, home / "clouds.yaml"), home)
-        scene = Scene.of(watari, nova, list(CROWD[2 * n : 2 * n + 2]), total="1")
-        process = subprocess.Popen(
-            [sys.executable, "-m", "lab.dying", *point, "apply", scene.file, "--policy", scene.policy, "--yes"],
-            cwd=Path(__file__).parents[1], env=watari.environment, text=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
+        scene = Scene.of(watari, nova, list(CROWD[2 * n : 2 * n + 2]), total=1)
+        words = ("apply", scene.file, "--policy", scene.policy, "--yes")
+        process = watari.start(*words, module=("lab.dying", *point))
         first = Watari.end(process)
         return scene, first, scene.apply()
 
@@ -99,7 +95,7 @@ def test_ctrl_c_twice_ends_at_once_and_the_move_under_way_is_found_again(
 
 
 def slow_scene(watari: Watari, nova: Nova) -> Scene:
-    scene = Scene.of(watari, nova, list(CROWD[:4]), total="1")
+    scene = Scene.of(watari, nova, list(CROWD[:4]), total=1)
     for host in {op.source for op in scene.plan.operations}:
         nova.lab.knobs(host, seconds=4)
     return scene
@@ -158,7 +154,7 @@ def fill(path: Path) -> None:
 
 
 def test_a_minute_without_the_cloud_s_database_loses_nothing(watari: Watari, nova: Nova, crowd: list[Server]) -> None:
-    scene = Scene.of(watari, nova, list(CROWD[:6]), total="2")
+    scene = Scene.of(watari, nova, list(CROWD[:6]), total=2)
     for host in {op.source for op in scene.plan.operations}:
         nova.lab.knobs(host, seconds=3)
     with ending(scene.begin()) as process:

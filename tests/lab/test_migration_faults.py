@@ -26,13 +26,16 @@ def one_on(crowd_hosts: dict[str, str], host: str) -> str:
 def copies(
     lab: Lab, nova: Nova, crowd: list[Server], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Future[Played]]:
-    lab.knobs("cmp09", fail_copy=0.5, seconds=2)
+    lab.knobs("cmp09", fail_copy=0.5, seconds=2, fail_precheck=True)
     lab.knobs("cmp11", hang_copy=0.5, seconds=2)
     lab.knobs("cmp13", seconds=60)
-    lab.knobs("cmp14", fail_precheck=True)
-    budgets = {"breaks": {}, "hangs": {"stalled_after": "6 s"}, "drags": {"deadline": "8 s"}, "refused": {}}
+    budgets: dict[str, dict[str, str]] = {
+        "breaks": {},
+        "hangs": {"stalled_after": "6 s"},
+        "drags": {"deadline": "8 s"},
+        "refused": {},
+    }
     hosts = {"breaks": "cmp09", "hangs": "cmp11", "drags": "cmp13", "refused": "cmp10"}
-    lab.knobs("cmp09", fail_precheck=True)
     places = nova.places()
 
     def play(name: str) -> Played:

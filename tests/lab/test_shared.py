@@ -19,6 +19,7 @@ from watari.plan.plan import Plan
 pytestmark = pytest.mark.skipif(binaries() is None, reason=MISSING)
 LEASE_S = 10
 MOVE_S = 2.0
+FEW = ("lab.few", "4")
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +41,9 @@ def test_done_when_two_workers_share_a_run_and_one_is_killed(
     shared: Watari, nova: Nova, crowd: list[Server], database: str
 ) -> None:
     plan, file, policy, mark = some_moves(shared, nova, 20)
-    with ending(shared.start("worker")) as first, ending(shared.start("worker")) as second:
+    with ending(shared.start("worker", module=FEW)) as first, ending(shared.start("worker", module=FEW)) as second:
         ready(first, second)
-        with ending(shared.start("apply", file, "--policy", policy, "--yes")) as third:
+        with ending(shared.start("apply", file, "--policy", policy, "--yes", module=FEW)) as third:
             until("all three to work", lambda: len(workers(database, plan)) == 3, timeout_s=60.0)
             first.kill()
             ended = shared.end(third)
@@ -56,9 +57,9 @@ def test_a_worker_that_was_frozen_for_longer_than_its_lease_does_nothing_when_it
     shared: Watari, nova: Nova, crowd: list[Server], database: str
 ) -> None:
     plan, file, policy, mark = some_moves(shared, nova, 16)
-    with ending(shared.start("worker")) as frozen, ending(shared.start("worker")) as other:
+    with ending(shared.start("worker", module=FEW)) as frozen, ending(shared.start("worker", module=FEW)) as other:
         ready(frozen, other)
-        with ending(shared.start("apply", file, "--policy", policy, "--yes")) as applying:
+        with ending(shared.start("apply", file, "--policy", policy, "--yes", module=FEW)) as applying:
             until("all three to work", lambda: len(workers(database, plan)) == 3, timeout_s=60.0)
             frozen.send_signal(signal.SIGSTOP)
             ended = shared.end(applying)

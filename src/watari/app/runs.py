@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -93,17 +94,12 @@ def work(store: Store, ended: threading.Event, say: Callable[[str], None]) -> No
             open_ = {row.id: row for row in list_runs(store, only_open=True) if not row.stopping}
             for id in sorted(open_.keys() - known):
                 say(f"{id}: {open_[id].job} on {open_[id].cloud}")
-                if not store.is_postgres:  # alone on this file: what nobody queued, or a dead process, is taken up
-                    engine.enqueue(id)
             known = set(open_)
             due.look()
             if engine.carrier.trouble:
                 raise Permanent(engine.carrier.trouble)
         say("finishing what is under way, beginning nothing; again ends at once")
-        engine.carrier.leaving.set()
-        engine.carrier.turns.wake_all()
-        while not engine.carrier.idle:
-            time.sleep(LOOK_S)
+        engine.finish()
 
 
 def cancel(store: Store, run_id: str, watch: Watch) -> Run | None:
@@ -199,19 +195,31 @@ def _changed(op: Operation, inventory: Inventory) -> str:
 
 @dataclass(slots=True)
 class _Clouds:
-    """The clouds and runs that this process has opened."""
+    """The clouds and runs that this process has opened. A cloud that is slow to answer keeps no other one waiting."""
 
     store: Store
     _clouds: dict[str, Cloud] = field(default_factory=dict)
     _contexts: dict[str, Context] = field(default_factory=dict)
+    _opening: defaultdict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def open_run(self, engine: Engine, run_id: str) -> Context:
         """The context of a run; its cloud's hosts are read once. Raises what opening the cloud raises."""
         with self._lock:
+            opening = self._opening[run_id]
+        with opening:
             if run_id not in self._contexts:
-                self._contexts[run_id] = self._opened(engine, run_id)
+                made = self._opened(engine, run_id)
+                self._forget_closed()
+                self._contexts[run_id] = made
             return self._contexts[run_id]
+
+    def _forget_closed(self) -> None:
+        """A worker lives for months: it keeps only runs that go on."""
+        open_ = {row.id for row in list_runs(self.store, only_open=True)}
+        with self._lock:
+            for id in [id for id in self._contexts if id not in open_]:
+                del self._contexts[id]
 
     def _opened(self, engine: Engine, run_id: str) -> Context:
         run, policy = load_run(self.store, run_id), policy_of(self.store, run_id)
