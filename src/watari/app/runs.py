@@ -208,11 +208,12 @@ class _Clouds:
         with self._lock:
             opening = self._opening[run_id]
         with opening:
-            if run_id not in self._contexts:
-                made = self._opened(engine, run_id)
+            context = self._contexts.get(run_id)
+            if context is None:
+                context = self._opened(engine, run_id)
                 self._forget_closed()
-                self._contexts[run_id] = made
-            return self._contexts[run_id]
+                self._contexts[run_id] = context
+            return context
 
     def _forget_closed(self) -> None:
         """A worker lives for months: it keeps only runs that go on."""
