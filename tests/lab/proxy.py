@@ -24,6 +24,8 @@ class Proxy:
     target: str
     judge: Judge = lambda method, path: None
     seen: list[tuple[str, str, Fate]] = field(default_factory=list)
+    tokens: set[str] = field(default_factory=set)
+    expired: set[str] = field(default_factory=set)
     url: str = ""
 
     def busy(self, status: int = 503) -> None:
@@ -33,6 +35,10 @@ class Proxy:
     def kind(self) -> None:
         """From now on everything is passed on."""
         self.judge = lambda method, path: None
+
+    def expire(self) -> None:
+        """The tokens that were used so far are worth nothing any more: 401. New ones are."""
+        self.expired |= self.tokens
 
     def lose_first(self, method: str, ending: str) -> None:
         """The next such request is passed on and its answer lost; nothing after that."""
@@ -66,7 +72,9 @@ def before(target: str) -> Iterator[Proxy]:
             """Nothing: the tests look at `seen`."""
 
         def do_GET(self) -> None:
-            fate = proxy.judge(self.command, self.path)
+            token = self.headers.get("X-Auth-Token", "")
+            fate = 401 if token in proxy.expired else proxy.judge(self.command, self.path)
+            proxy.tokens |= {token} - {""}
             proxy.seen.append((self.command, self.path, fate))
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             if isinstance(fate, int):

@@ -26,7 +26,13 @@ class Handler(Protocol[S]):
         """Ask and return the handle at once."""
         ...
 
-    def poll(self, step: S, handle: str) -> Outcome: ...
+    def poll(self, step: S, handle: str) -> Outcome:
+        """Only look: whoever asked for what is looked at, nothing is changed by it."""
+        ...
+
+    def confirm(self, step: S, handle: str) -> None:
+        """After `Arrived`, and only for what was asked for by us: it may stay."""
+        ...
 
     def find(self, step: S, since: datetime) -> str | None:
         """The handle of what an earlier process asked for at or after `since`."""

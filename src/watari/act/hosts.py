@@ -21,7 +21,9 @@ class DisablingHost:
             return Failed(f"the cloud has no host {step.host} any more; plan again")
         if self.storage is not None and (why := self.storage.why_not_stop(step.host)):
             return Failed(f"its storage must not be stopped: {why}")
-        if host.state in ("disabled", "draining") and host.state_note != step.reason:
+        if host.state == "down":
+            return Failed("is down: nothing moves live off it; recover it")
+        if host.state != "up":  # by somebody else, or an earlier drain: theirs to enable
             return Done(f"is {host.state} already: {host.state_note or 'no reason given'}")
         return None
 
@@ -33,7 +35,12 @@ class DisablingHost:
         host = self.compute.host(step.host)
         if host is None:
             return Failed(f"the cloud has no host {step.host} any more")
-        return Progress(0, 0, 0, host.state) if host.state == "up" else Done()
+        if host.state_note == step.reason and host.state != "up":
+            return Done()
+        return Progress(0, 0, 0, host.state) if host.state == "up" else Failed(f"is {host.state}: {host.state_note}")
+
+    def confirm(self, step: DisableHost, handle: str) -> None:
+        """Nothing waits for a word."""
 
     def find(self, step: DisableHost, since: datetime) -> str | None:
         host = self.compute.host(step.host)
@@ -72,10 +79,14 @@ class EnablingHost:
             return Failed(f"the cloud has no host {step.host} any more")
         return Done() if host.state == "up" else Progress(0, 0, 0, host.state)
 
+    def confirm(self, step: EnableHost, handle: str) -> None:
+        """Nothing waits for a word."""
+
     def find(self, step: EnableHost, since: datetime) -> str | None:
         host = self.compute.host(step.host)
         return str(step.host) if host and host.state == "up" else None
 
     def undo(self, step: EnableHost, handle: str) -> None:
-        if step.reason:
+        host = self.compute.host(step.host)
+        if step.reason and host is not None and host.state == "up":
             self.compute.disable_host(step.host, step.reason)

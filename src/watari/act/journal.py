@@ -21,7 +21,9 @@ class StepRecord:
     handle: str | None = None
     attempts: int = 0  # requests
     setbacks: int = 0  # calls in a row that the cloud did not answer
-    asked_at: datetime | None = None
+    asked_at: datetime | None = None  # first, over all requests: what an earlier one asked for may surface late
+    begun_at: datetime | None = None  # when the latest request was about to be made
+    unsure: bool = False  # a request of ours may have been heard although no answer came
     ended_at: datetime | None = None
     not_before: datetime | None = None  # after a transient failure
     note: str = ""

@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from watari.act.outcomes import Done, Failed, Outcome, Progress
+from watari.act.outcomes import Arrived, Done, Failed, Outcome, Progress
 from watari.errors import Refused
 from watari.model.compute import Server
 from watari.plan.steps import ColdMigrate, LiveMigrate, Move
 from watari.ports import Compute, MigrationId
 
 LIVE = ("ACTIVE", "MIGRATING")
+BROKEN = ("ERROR", "UNKNOWN")  # where it is does not count then: nobody can use it
 COLD = ("ACTIVE", "SHUTOFF", "RESIZE", "VERIFY_RESIZE")
 
 
@@ -35,6 +36,9 @@ class LiveMigration:
             return Progress(migration.done_mib, migration.total_mib, migration.rate_mib_s, migration.status)
         why = migration.error or f"the cloud says {migration.status}"
         return _judge(step, self.compute.locate(step.server), why)
+
+    def confirm(self, step: LiveMigrate, handle: str) -> None:
+        """Nothing waits for a word: a live migration that has arrived stays."""
 
     def find(self, step: LiveMigrate, since: datetime) -> str | None:
         found = self.compute.find_migration(step.server, step.target, since)
@@ -70,17 +74,17 @@ class ColdMigration:
         except Refused as e:
             return _judge(step, self.compute.locate(step.server), str(e))
         if migration.status == "confirm":
-            try:
-                self.compute.confirm_migration(MigrationId(handle))
-            except Refused:  # somebody confirmed or reverted it between the two calls: the next look decides
-                return Progress(migration.total_mib, migration.total_mib, 0.0, "confirm")
-            return Progress(migration.total_mib, migration.total_mib, 0.0, "confirm")
+            return Arrived()
         if not migration.over:
             return Progress(migration.done_mib, migration.total_mib, migration.rate_mib_s, migration.status)
-        server = self.compute.locate(step.server)
-        if server is not None and server.host == step.target and server.status == "VERIFY_RESIZE":
-            return Progress(migration.total_mib, migration.total_mib, 0.0, "confirm")
-        return _judge(step, server, migration.error or f"the cloud says {migration.status}")
+        why = migration.error or f"the cloud says {migration.status}"
+        return _judge(step, self.compute.locate(step.server), why)
+
+    def confirm(self, step: ColdMigrate, handle: str) -> None:
+        try:
+            self.compute.confirm_migration(MigrationId(handle))
+        except Refused:  # somebody confirmed or reverted it between the two calls: the next look decides
+            return
 
     def find(self, step: ColdMigrate, since: datetime) -> str | None:
         found = self.compute.find_migration(step.server, step.target, since, "cold")
@@ -99,6 +103,8 @@ def _misplaced(step: Move, server: Server | None) -> Done | Failed | None:
     """Done already, or no longer as the plan saw it."""
     if server is None:
         return Failed("the server does not exist any more; plan again")
+    if server.host == step.target and server.status in BROKEN:
+        return Failed(f"is {server.status} on {step.target}: somebody has to look at it")
     if server.host == step.target:
         return Done(f"is on {step.target} already")
     if server.host != step.source:
@@ -115,6 +121,7 @@ def _wrong_state(server: Server | None, right: tuple[str, ...], words: str) -> F
 def _judge(step: Move, server: Server | None, why: str) -> Outcome:
     if server is None:
         return Failed("the server is gone")
-    if server.host == step.target:
+    if server.host == step.target and server.status not in BROKEN:
         return Done()
-    return Failed(f"{why}; the server is {server.status} on {server.host}")
+    unharmed = server.host == step.source and server.status not in BROKEN
+    return Failed(f"{why}; the server is {server.status} on {server.host}", unharmed)

@@ -21,10 +21,16 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrived:
+    """It is where the step wants it, and the cloud waits to hear from whoever asked whether it may stay."""
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
-    """It is over and the world is not as the step wants it."""
+    """It is over and the world is not as the step wants it. `unharmed`: it is as it was before the step."""
 
     text: str
+    unharmed: bool = False
 
 
-Outcome = Progress | Done | Failed
+Outcome = Progress | Arrived | Done | Failed

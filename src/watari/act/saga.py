@@ -11,15 +11,16 @@ from typing import Protocol
 from watari.act.guard import Wait
 from watari.act.handlers import Handlers
 from watari.act.journal import OperationRecord, Run, State, StepRecord
-from watari.act.outcomes import Done, Failed, Progress
+from watari.act.outcomes import Arrived, Done, Failed, Progress
 from watari.errors import Permanent, Refused, Transient
 from watari.plan.plan import OperationId
-from watari.plan.steps import MOVES
+from watari.plan.steps import MOVES, LiveMigrate
 from watari.plan.text import format_duration
 from watari.ports import Clock
 
 BACKOFF_S = (5.0, 10.0, 20.0, 40.0, 60.0, 60.0, 60.0, 60.0)  # then an operation gives up
 SKEW = timedelta(seconds=60)  # the cloud's clock may be behind ours
+SAME = timedelta(seconds=2)  # clouds keep whole seconds: a request of ours looks no older than that
 STALL_S = 900.0  # no progress for this long: the move is stopped, the server stays where it is
 DEADLINE_S = 4 * 3600.0  # longer than any move should take, whatever its progress
 INSIST_S = 30.0  # between two requests to stop the same move
@@ -158,30 +159,40 @@ class Saga:
         self.books.fence(run, record)
         try:
             r.handle = handler.start(r.step)
-        except Refused:  # perhaps because an earlier request of ours was heard after all
-            found = handler.find(r.step, (r.asked_at or now) - SKEW)
-            if found is None or isinstance(handler.poll(r.step, found), Failed):
+        except Refused:  # because of an earlier request of ours that was heard after all, or of somebody else's
+            if not self._found(r, now) or isinstance(handler.poll(r.step, r.handle or ""), Failed):
+                r.handle, r.adopted = None, False
                 raise
-            r.handle = found
         r.state, r.note, r.moved_at, r.not_before = "running", "", now, None
 
     def _look(self, run: Run, record: OperationRecord, r: StepRecord, now: datetime) -> None:
-        r.handle, r.note = self.handlers[type(r.step)].find(r.step, (r.asked_at or now) - SKEW), ""
-        if r.handle is None:  # it was never taken: whether it may start is decided anew
+        r.unsure, r.note = True, ""
+        if not self._found(r, now):  # it was never taken: whether it may start is decided anew
             r.state = record.state = "pending"
             self._begin(run, record, r, now)
         else:
             r.state, r.moved_at, r.not_before = "running", now, None
+
+    def _found(self, r: StepRecord, now: datetime) -> bool:
+        """Look for what goes on already. It is ours if a request of ours may have been heard, and it is no older."""
+        handler, asked = self.handlers[type(r.step)], r.asked_at or now
+        r.handle, r.adopted = handler.find(r.step, asked - SAME), not r.unsure
+        if r.handle is None:
+            r.handle, r.adopted = handler.find(r.step, asked - SKEW), True
+        r.adopted = r.adopted and r.handle is not None and isinstance(r.step, MOVES)
+        return r.handle is not None
 
     def _poll(self, run: Run, record: OperationRecord, r: StepRecord, now: datetime) -> None:
         assert r.handle is not None
         match self.handlers[type(r.step)].poll(r.step, r.handle):
             case Done(text):
                 r.state, r.note, r.ended_at, r.done_mib = "done", text, now, r.total_mib
-            case Failed(text) if r.stopping:
+            case Arrived():
+                self._arrived(run, record, r, now)
+            case Failed(text, unharmed) if r.stopping:
                 r.state, r.ended_at = "undone", now
-                where = f"; the server stays on {r.step.source}" if isinstance(r.step, MOVES) else ""
-                r.note = f"{r.stopping}: stopped{where}"
+                where = f"the server stays on {r.step.source}" if unharmed and isinstance(r.step, MOVES) else text
+                r.note = f"{r.stopping}: stopped; {where}"
             case Failed(text):
                 r.state, r.note, r.ended_at = "failed", text, now
             case Progress(done_mib, total_mib, rate_mib_s):
@@ -192,6 +203,23 @@ class Saga:
                 if why := self._why_stop(run, r, now):
                     self._stop(run, record, r, why, now)
 
+    def _arrived(self, run: Run, record: OperationRecord, r: StepRecord, now: datetime) -> None:
+        """Say that it may stay, or send it back if it was to be stopped. What others asked for is theirs to answer."""
+        assert r.handle is not None
+        handler = self.handlers[type(r.step)]
+        if r.adopted:
+            r.state, r.ended_at = "skipped", now
+            r.note = "somebody else moved it there, and has to confirm that"
+            return
+        if not r.stopping and run.cancelled:
+            r.stopping, r.stop_at = "cancelled", now
+        intent = f"{r.stopping}: being sent back" if r.stopping else "arrived: being confirmed"
+        if r.note != intent:  # written down first; the next look, which finds it so, acts
+            r.note = intent
+            return
+        self.books.fence(run, record)
+        (handler.undo if r.stopping else handler.confirm)(r.step, r.handle)
+
     def _why_stop(self, run: Run, r: StepRecord, now: datetime) -> str:
         """Why a move under way has to end; empty: let it go on."""
         if not isinstance(r.step, MOVES):
@@ -200,9 +228,10 @@ class Saga:
             return r.stopping
         if run.cancelled:
             return "cancelled"
-        if r.moved_at is not None and (now - r.moved_at).total_seconds() > self.stall_s:
+        live = isinstance(r.step, LiveMigrate)  # of a cold one clouds tell no progress
+        if live and r.moved_at is not None and (now - r.moved_at).total_seconds() > self.stall_s:
             return f"no progress for {format_duration(self.stall_s)}"
-        if r.asked_at is not None and (now - r.asked_at).total_seconds() > self.deadline_s:
+        if r.begun_at is not None and (now - r.begun_at).total_seconds() > self.deadline_s:
             return f"not over after {format_duration(self.deadline_s)}"
         return ""
 
@@ -216,7 +245,8 @@ class Saga:
                 r.note = f"{why}; not ours to stop"
             return
         if r.stopping and r.stop_at is not None:
-            if (now - r.stop_at).total_seconds() > STOP_S:
+            given_up = isinstance(r.step, LiveMigrate)  # a cold copy cannot be stopped: it is sent back when it arrives
+            if given_up and (now - r.stop_at).total_seconds() > STOP_S:
                 r.state, r.ended_at = "failed", now
                 r.note = f"{why}; asked to stop, and still going on as {r.handle}: look at it in the cloud"
                 return
@@ -224,6 +254,7 @@ class Saga:
                 return
         first = not r.stopping
         r.stopping, r.note, r.stop_at, r.moved_at = why, f"{why}: being stopped", r.stop_at or now, now
+        self.books.write(run, record, r)
         self.books.fence(run, record)
         self.handlers[type(r.step)].undo(r.step, r.handle)
         if first:

@@ -91,7 +91,8 @@ class VirtualExecutor:
         if isinstance(r.step, MOVES):
             r.step = replace(r.step, bandwidth_mib_s=verdict.rate_mib_s)
         # A first request may still surface: it is looked for from the first time on.
-        record.waits, r.state, r.asked_at, record.state = "", "intended", r.asked_at or now, "intended"
+        record.waits, r.state, record.state = "", "intended", "intended"
+        r.asked_at, r.begun_at = r.asked_at or now, now
         self._busy = None
         self.write(run, record, r)
         return None

@@ -90,16 +90,17 @@ class Books:
 
     def intend(self, run: Run, record: OperationRecord, r: StepRecord, now: datetime) -> Wait | None:
         others = self.others()
-        before = (r.step, r.state, r.asked_at, record.state, record.waits)
+        before = (r.step, r.state, r.asked_at, r.begun_at, record.state, record.waits)
 
         def judged(c: sa.Connection) -> Wait | None:
-            r.step, r.state, r.asked_at, record.state, record.waits = before
+            r.step, r.state, r.asked_at, r.begun_at, record.state, record.waits = before
             verdict = self._judge(c, run, record, others, now)
             if isinstance(verdict, Wait):
                 return verdict
             if isinstance(r.step, MOVES):
                 r.step = replace(r.step, bandwidth_mib_s=verdict.rate_mib_s)
-            r.state, r.asked_at, record.state, record.waits = "intended", r.asked_at or now, "intended", ""
+            r.state, r.asked_at, r.begun_at = "intended", r.asked_at or now, now
+            record.state, record.waits = "intended", ""
             self._store(c, run, record, r, now)
             return None
 

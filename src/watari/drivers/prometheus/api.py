@@ -116,7 +116,7 @@ class PrometheusApi:
         except SSLError as e:
             raise Permanent(f"{self._url}: {_root(e)}; set ca_file to the authority that signed its certificate") from e
         except (Timeout, ConnectionError, ChunkedEncodingError) as e:
-            raise Transient(f"no answer from {self._url}: {_root(e)}") from e
+            raise Transient(f"Prometheus: no answer from {self._url}: {_root(e)}") from e
         except requests.RequestException as e:
             raise Permanent(f"{self._url} cannot be asked: {_root(e)}") from e
         except OSError as e:  # requests does so for a missing ca_file or cert_file
