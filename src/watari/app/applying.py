@@ -37,8 +37,9 @@ def apply(
     cloud = check_fresh(plan, policy, cloud_name)
     with runs.opened(database) as store:
         seen = look_before(cloud)
-        run_id = runs.begin(store, plan, cloud, policy_text(policy_ref), starved_in(seen, policy))
-        note_before(store, run_id, plan, cloud, seen)
+        run_id, new = runs.begin(store, plan, cloud, policy_text(policy_ref), starved_in(seen, policy))
+        if new:  # else some of it is done already: what is seen now is no "before"
+            note_before(store, run_id, plan, cloud, seen)
         return finish(store, run_id, cloud, watch, stopping, say)
 
 

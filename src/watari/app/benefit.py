@@ -22,7 +22,7 @@ from watari.act.durable.records import load_run, policy_of
 from watari.act.durable.store import Store
 from watari.act.journal import OperationRecord, Run
 from watari.app.clouds import Cloud, open_cloud
-from watari.app.measuring import journal_entry, measured, moved_at, ready
+from watari.app.measuring import by_source, journal_entry, measured, moved_at, ready
 from watari.app.plans import plan_balance
 from watari.app.state import database_url
 from watari.errors import Transient, WatariError
@@ -141,8 +141,8 @@ class Due:
 def measure_due(store: Store, run_id: str, cloud: Cloud, say: Say) -> None:
     """Measure those moves of a run that the meter has seen; close what nobody measured in time."""
     run = load_run(store, run_id)
-    now, left = cloud.clock.now(), _left(store, run)
-    due = [o for o in left if ready(o, run.operations, now, cloud.settle_s)]
+    now, left, off = cloud.clock.now(), _left(store, run), by_source(run.operations)
+    due = [o for o in left if ready(o, off, now, cloud.settle_s)]
     if not due:
         return
     policy, snapshot = policy_of(store, run_id), cloud.snapshot()

@@ -1,11 +1,11 @@
 """Measure moves that are over: when, from which records, and what the journal says of it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from watari.act.journal import Entry, Journal, OperationRecord, Run, State
+from watari.act.journal import Entry, Journal, OperationRecord, Run, State, StepRecord
 from watari.jobs.balance.benefit import Before, Benefit, Paid, befores, measure, with_gains
 from watari.jobs.balance.benefit_words import benefit_text
 from watari.model.compute import ComputeSnapshot, PastMove, ServerId
@@ -18,7 +18,12 @@ PATIENCE_S: Final = 600.0  # longest wait for a load that does not come, or for 
 def moved_at(record: OperationRecord) -> datetime | None:
     """When the record's move was over; None unless it was made."""
     moving = record.moving
-    return moving.ended_at if moving is not None and record.state == "done" and moving.state == "done" else None
+    return moving.ended_at if moving is not None and record.state == "done" and made_by_us(moving) else None
+
+
+def made_by_us(r: StepRecord) -> bool:
+    """It is done because the cloud was asked for it here: not found done already, nor asked for by somebody else."""
+    return r.state == "done" and r.handle is not None and not r.adopted
 
 
 def measured(
@@ -41,8 +46,18 @@ def journal_entry(run: str, benefit: Benefit) -> Entry:
     return Entry(at, run, benefit.operation, name, STEP, state, benefit_text(benefit))
 
 
-def ready(record: OperationRecord, all_: Iterable[OperationRecord], now: datetime, settle_s: float) -> bool:
+def by_source(records: Iterable[OperationRecord]) -> dict[str, list[OperationRecord]]:
+    """The records by the host that they leave."""
+    found: dict[str, list[OperationRecord]] = {}
+    for record in records:
+        found.setdefault(record.operation.source, []).append(record)
+    return found
+
+
+def ready(record: OperationRecord, off: Mapping[str, list[OperationRecord]], now: datetime, settle_s: float) -> bool:
     """The meter has seen the record's move, and no other move off the same host is to come that belongs to it.
+
+    `off` holds all records by the host that they leave.
 
     Only together do they relieve their host, but none of them waits for the others for longer than PATIENCE_S.
     """
@@ -50,7 +65,7 @@ def ready(record: OperationRecord, all_: Iterable[OperationRecord], now: datetim
     if ended is None or (waited_s := (now - ended).total_seconds() - settle_s) < 0:
         return False
     settled = timedelta(seconds=settle_s)
-    others = (o for o in all_ if o is not record and o.operation.source == source)
+    others = (o for o in off[source] if o is not record)
     return waited_s >= PATIENCE_S or all(
         o.over and ((at := moved_at(o)) is None or at + settled <= now) for o in others
     )
@@ -89,8 +104,8 @@ class Measuring:
         if not self._open:
             return
         now, fresh = snapshot.taken_at, []
-        records = [o.record for o in self._open]
-        due = [(moved_at(o.record) or now, o) for o in self._open if ready(o.record, records, now, self.settle_s)]
+        off = by_source(o.record for o in self._open)
+        due = [(moved_at(o.record) or now, o) for o in self._open if ready(o.record, off, now, self.settle_s)]
         for ended, one in sorted(due, key=lambda pair: pair[0]):
             found = measured(one.record, one.before, snapshot, self.settle_s, detect)
             if not found.measured and (now - ended).total_seconds() < self.settle_s + PATIENCE_S:

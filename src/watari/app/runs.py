@@ -30,9 +30,11 @@ from watari.act.journal import Entry, Run
 from watari.act.saga import Saga
 from watari.app.benefit import Due
 from watari.app.clouds import Cloud, open_cloud
+from watari.app.measuring import made_by_us
 from watari.app.state import database_url
 from watari.app.storage import storage_of
 from watari.errors import BadInput, Busy, Permanent, Stale, Transient
+from watari.plan.inverse import JOB as UNDO
 from watari.plan.inverse import inverse
 from watari.plan.plan import Operation, Plan
 from watari.ports import Inventory
@@ -54,14 +56,17 @@ def opened(named: str | None = None) -> Iterator[Store]:
         store.close()
 
 
-def begin(store: Store, plan: Plan, cloud: Cloud, policy: tuple[str, str], starved: int | None = None) -> str:
-    """Keep the plan and its run. Raises Stale when the cloud is no longer what the plan saw.
+def begin(
+    store: Store, plan: Plan, cloud: Cloud, policy: tuple[str, str], starved: int | None = None
+) -> tuple[str, bool]:
+    """Keep the plan and its run; says whether it is new. Raises Stale when the cloud is no longer what the plan saw.
 
-    A run of this plan that is not over is gone on with, however the cloud looks by now: it knows what it did.
+    A run of this plan that is not over is gone on with, however the cloud looks by now: it knows what it did. The way
+    back is judged server by server, when its turn comes.
     """
-    if not any(row.plan_id == plan.id and row.ended_at is None for row in list_runs(store, only_open=True)):
+    if plan.job != UNDO and not any(row.plan_id == plan.id for row in list_runs(store, only_open=True)):
         check_cloud(plan, cloud.compute.inventory())
-    return submit(store, plan, cloud.name, policy, cloud.clock.now(), starved)[0]
+    return submit(store, plan, cloud.name, policy, cloud.clock.now(), starved)
 
 
 def check_cloud(plan: Plan, inventory: Inventory) -> None:
@@ -91,11 +96,15 @@ def work(store: Store, ended: threading.Event, say: Callable[[str], None]) -> No
         known: set[str] = set()
         due = Due(store, say)
         while not ended.wait(1.0):
-            open_ = {row.id: row for row in list_runs(store, only_open=True) if not row.stopping}
+            try:
+                open_ = {row.id: row for row in list_runs(store, only_open=True) if not row.stopping}
+                due.look()
+            except Transient as e:  # the lease ends this process if it lasts
+                say(str(e))
+                continue
             for id in sorted(open_.keys() - known):
                 say(f"{id}: {open_[id].job} on {open_[id].cloud}")
             known = set(open_)
-            due.look()
             if engine.carrier.trouble:
                 raise Permanent(engine.carrier.trouble)
         say("finishing what is under way, beginning nothing; again ends at once")
@@ -121,11 +130,13 @@ def undo_plan(store: Store, run_id: str) -> tuple[Plan, Cloud, tuple[str, str]]:
     if row.ended_at is None:
         raise BadInput(f"{run_id} is not over: `watari runs cancel {run_id}` first")
     run, cloud = load_run(store, run_id), open_cloud(row.cloud)
-    done = [o for o in run.operations if o.state == "done"]
+    done = [o for o in run.operations if o.state == "done" and any(map(made_by_us, o.steps))]
     done.sort(key=lambda o: max((r.ended_at for r in o.steps if r.ended_at), default=run.started_at))
     with store.reading() as c:
         text = c.execute(sa.select(runs.c.policy_text, runs.c.policy_source).where(runs.c.id == run_id)).one()
-    return inverse(run.plan, [o.operation for o in done], cloud.clock.now()), cloud, (text[0], text[1])
+    now, inventory = cloud.clock.now(), cloud.compute.inventory()
+    back = inverse(run.plan, [o.operation for o in done], now, frozenset(inventory.servers))
+    return back, cloud, (text[0], text[1])
 
 
 def find_run(store: Store, run_id: str) -> RunRow:
@@ -159,15 +170,15 @@ def _working(store: Store, only: set[str] | None) -> Iterator[Engine]:
 def _watch(store: Store, engine: Engine, run_id: str, watch: Watch, stopping: Stopping) -> Run:
     run, seen, told = load_run(store, run_id), 0.0, False
     while True:
-        if stopping() and not told:
-            _stop(store, run_id)
-            told = True
         try:
+            if stopping() and not told:
+                _stop(store, run_id)
+                told = True
             seen = refresh(store, run, seen)
+            watch(run, datetime.now().astimezone())
         except Transient:  # the lease ends this process if it lasts
             time.sleep(LOOK_S)
             continue
-        watch(run, datetime.now().astimezone())
         if engine.carrier.trouble:
             raise Permanent(engine.carrier.trouble)
         if all(o.over for o in run.operations) or (told and not any(o.under_way for o in run.operations)):

@@ -139,6 +139,8 @@ class RunsCancel(WatariCommand):
                 return DONE
         kinds = {state: run.count(state) for state in ("done", "undone", "failed", "skipped")}
         self.hint(f"{row.id}: {', '.join(f'{n} {state}' for state, n in kinds.items() if n) or 'nothing had begun'}")
+        if kinds["done"]:
+            self.hint(f"what is done stays, hosts that were disabled too; take it back: watari runs undo {row.id}")
         return DONE
 
 
@@ -177,7 +179,7 @@ class RunsUndo(WatariCommand):
             if not parsed_args.yes and not agreed(self, f"Carry out {count(len(plan.operations), 'operation')}?"):
                 self.hint("nothing was done")
                 return INTERRUPTED
-            back = runs.begin(store, plan, cloud, policy)
+            back, _ = runs.begin(store, plan, cloud, policy)
             return carried_out(
                 self, lambda watch, stopping, say: applying.finish(store, back, cloud, watch, stopping, say), back
             )

@@ -1,35 +1,44 @@
 """The way back: a plan that returns every server that a run has moved, newest first."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from watari.model.reasons import Reason
+from watari.model.compute import ServerId
+from watari.model.reasons import Reason, Refusal
 from watari.plan.codec import content_id
 from watari.plan.plan import Operation, OperationId, Plan
 from watari.plan.steps import MOVES, DisableHost, EnableHost, Move
 
 JOB = "undo"
 EXPIRES_S = 1800.0
+SLACK = 3.0  # times the expected duration of all moves one after the other
 
 
-def inverse(plan: Plan, done: Iterable[Operation], now: datetime) -> Plan:
-    """Undo the operations `done`, given in the order in which they ended.
+def inverse(plan: Plan, done: Iterable[Operation], now: datetime, exist: Collection[ServerId]) -> Plan:
+    """Undo the operations `done`, given in the order in which they ended; servers that do not `exist` are refused.
 
-    Hosts that were disabled, and not enabled again since, come first: the cloud lets nothing onto them otherwise. Each
-    way back is a move of its own: it is checked, waits for budgets and may be refused like any other.
+    Hosts that were disabled, and not enabled again since, come first: the cloud lets nothing onto them otherwise. A
+    move back to a host waits for those that leave it and came there later: they may have taken its room. Each way
+    back is a move of its own: it is checked, waits for budgets and may be refused like any other.
     """
     ended = list(done)
-    back = _hosts_back(ended)
-    moves = [op for op in reversed(ended) if op.move is not None]
-    operations = [_numbered(op, n) for n, op in enumerate(back, 1)]
+    operations = [replace(op, id=OperationId(str(n)), wave=1) for n, op in enumerate(_hosts_back(ended), 1)]
     enabling = {op.subject: op.id for op in operations}
-    for n, op in enumerate(moves, len(operations) + 1):
+    leaving: dict[str, list[OperationId]] = {}
+    gone = []
+    for op in reversed([op for op in ended if op.move is not None]):
         assert op.move is not None
-        wait = enabling.get(op.source)
-        operations.append(_returned(op, _reversed(op.move), n, () if wait is None else (wait,)))
-    expires = now + timedelta(seconds=EXPIRES_S)
-    made = Plan("", JOB, plan.cloud, now, expires, plan.id, plan.policy_digest, tuple(operations))
+        if op.move.server not in exist:
+            gone.append(Refusal(op.subject, "gone", "the server does not exist any more", name=op.name))
+            continue
+        wait = [enabling[op.source]] if op.source in enabling else []
+        back = _returned(op, op.move, len(operations) + 1, (*wait, *leaving.get(op.source, ())))
+        leaving.setdefault(op.target, []).append(back.id)
+        operations.append(back)
+    expires_s = max(EXPIRES_S, SLACK * sum(op.cost.seconds for op in operations))
+    expires = now + timedelta(seconds=expires_s)
+    made = Plan("", JOB, plan.cloud, now, expires, plan.id, plan.policy_digest, tuple(operations), tuple(gone))
     return replace(made, id=content_id(made))
 
 
@@ -46,18 +55,11 @@ def _hosts_back(ended: list[Operation]) -> list[Operation]:
     return list(disabled.values())
 
 
-def _numbered(op: Operation, n: int) -> Operation:
-    return replace(op, id=OperationId(str(n)), wave=1)
-
-
 def _returned(op: Operation, step: Move, n: int, waits_for: tuple[OperationId, ...]) -> Operation:
-    why = Reason("undo", f"operation {op.id} moved it off {step.target}")
+    assert isinstance(step, MOVES)
+    why = Reason("undo", f"operation {op.id} moved it off {step.source}")
+    back = replace(step, source=step.target, target=step.source, bandwidth_mib_s=None)
     return replace(
-        op, id=OperationId(str(n)), wave=1, steps=(step,), reasons=(why,), candidates=(), relieves=(),
+        op, id=OperationId(str(n)), wave=1, steps=(back,), reasons=(why,), candidates=(), relieves=(),
         steal_before=None, steal_after=None, waits_for=waits_for, waits_why="",
     )  # fmt: skip
-
-
-def _reversed(step: Move) -> Move:
-    assert isinstance(step, MOVES)
-    return replace(step, source=step.target, target=step.source)

@@ -76,7 +76,7 @@ def test_an_unknown_option_is_a_usage_error(run: Run) -> None:
 
 
 def test_what_nobody_foresaw_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("division by\nzero")
 
     monkeypatch.setattr("watari.app.clouds.snapshot_of", broken)
@@ -98,7 +98,7 @@ def test_debug_shows_where_a_known_error_comes_from(run: Run) -> None:
 
 def test_memory_and_interruption_have_words_of_their_own(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def ends_with(error: BaseException) -> Callable[..., None]:
-        def end(*_: object) -> None:
+        def end(*_: object, **__: object) -> None:
             raise error
 
         return end

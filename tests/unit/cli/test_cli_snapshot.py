@@ -41,8 +41,8 @@ def test_the_schema_is_that_of_the_reference(run: Run) -> None:
         (["--cloud", "sim:2"], "sim:2: a simulated cloud has 3 to 2000 hosts; plan larger ones from a snapshot file"),
         (
             ["--os-cloud", "prod"],
-            'no cloud "prod" in clouds.yaml; none is known (clouds.yaml was not found); sim[:HOSTS[/SERVERS]][@SEED] is '
-            "the embedded, simulated cloud, and `watari lab up` makes a real one",
+            'no cloud "prod" in clouds.yaml; none is known (clouds.yaml was not found); sim[:HOSTS[/SERVERS]][@SEED] '
+            "is the embedded, simulated cloud, and `watari lab up` makes a real one",
         ),
         (
             ["--cloud", "sim:3", "-o", "missing/cluster.json"],

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from unit.drain.small_drains import H1, H2, server, snapshot
-from watari.app.drain import asked, storage_of
+from watari.app.drain import asked
+from watari.app.storage import storage_of
 from watari.drivers.storage_hook import StorageHook
 from watari.errors import BadInput
 from watari.model.compute import HostName

@@ -58,9 +58,7 @@ def test_cautious_rests_at_night_and_at_the_peaks() -> None:
 def test_the_table_has_every_field() -> None:
     for section, (cls, table) in SECTIONS.items():
         assert [key.field for key in table.values() if key.field] == [field.name for field in fields(cls)], section
-    assert [*(key.field for key in TOP.values()), *SECTIONS, "digest"] == [
-        field.name for field in fields(Policy)
-    ]
+    assert [*(key.field for key in TOP.values()), *SECTIONS, "digest"] == [field.name for field in fields(Policy)]
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def keep_before(
     ]
     if rows:
         with store.writing() as c:
-            c.execute(_insert(store).values(rows).on_conflict_do_nothing())
+            c.execute(_insert(store).on_conflict_do_nothing(), rows)  # row by row: one statement has few parameters
 
 
 def before_of(store: Store, run_id: str) -> dict[OperationId, Before]:

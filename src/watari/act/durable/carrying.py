@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from watari.act.durable.books import Books, Unwritable
 from watari.act.durable.lease import Lost
+from watari.act.durable.records import columns_of
 from watari.act.durable.turns import Turns
 from watari.act.journal import OperationRecord, Run
 from watari.act.saga import Saga
@@ -46,6 +47,7 @@ class Carrier:
     leaving: threading.Event = field(default_factory=threading.Event)  # begin nothing, give back what has not begun
     ended: threading.Event = field(default_factory=threading.Event)  # leave alone what is under way, too
     trouble: str = ""  # why nothing can be carried out here any more
+    _rests: dict[str, float] = field(default_factory=dict)
     _at_work: set[Place] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -55,8 +57,9 @@ class Carrier:
         if self.leaving.is_set():  # not at once: the queue would hand it to this worker again and again
             self.ended.wait(AWAY_S)
             return LEFT
+        resting = self.resting()
         with self._lock:
-            if key in self._at_work or (self.only is not None and run_id not in self.only):
+            if key in self._at_work or run_id in resting or (self.only is not None and run_id not in self.only):
                 return LEFT
             self._at_work.add(key)
         try:
@@ -92,9 +95,13 @@ class Carrier:
         run, books = context.run, context.books
         seq, op = next((i, o) for i, o in enumerate(run.plan.operations) if o.id == id)
         record = books.claim(run_id, op)
-        place, told_at, waited = (run_id, seq), time.monotonic(), False
-        if record.state == "pending" and not record.steps[0].asked_at:
-            self._adopt(context, record)
+        place, told_at, told, waited = (run_id, seq), time.monotonic(), columns_of(record), False
+        books.read_flags(run)
+        fresh = record.state == "pending" and not record.steps[0].asked_at and not run.cancelled
+        if fresh and not self._adopted(context, record):
+            self._rest(run_id, AWAY_S)
+            books.leave(run, record)
+            return LEFT
         while not record.over:
             books.read_flags(run)
             if self.ended.is_set() or (not record.under_way and self._gives_up(context, record, waited)):
@@ -105,9 +112,9 @@ class Carrier:
             self.turns.pass_on(place)
             if _mark(record) != before or record.over:
                 continue
-            if time.monotonic() - told_at > PROGRESS_S:
+            if time.monotonic() - told_at > PROGRESS_S and (seen := columns_of(record)) != told:
                 books.progress(run, record)
-                told_at = time.monotonic()
+                told, told_at = seen, time.monotonic()
             self._pause(record, place)
             waited = True
         books.close_if_over(run_id)
@@ -132,12 +139,15 @@ class Carrier:
         except (Lost, Unwritable):
             raise
         except Exception as e:
-            log.exception("operation %s of %s", record.operation.id, context.run.id)
-            r = record.current
-            r.state, r.ended_at = "failed", context.books.clock.now()
-            r.note = f"{type(e).__name__}: {e}; this is a bug: look where {record.operation.name} is"
-            record.state = "failed"
-            context.books.write(context.run, record, r)
+            self._give_up(context, record, e)
+
+    def _give_up(self, context: Context, record: OperationRecord, e: Exception) -> None:
+        log.error("operation %s of %s", record.operation.id, context.run.id, exc_info=e)
+        r = record.current
+        r.state, r.ended_at = "failed", context.books.clock.now()
+        r.note = f"{type(e).__name__}: {e}; this is a bug: look where {record.operation.name} is"
+        record.state = "failed"
+        context.books.write(context.run, record, r)
 
     def _pause(self, record: OperationRecord, place: tuple[str, int]) -> None:
         if record.under_way:
@@ -145,31 +155,41 @@ class Carrier:
         else:
             self.turns.wait(place, self.wait_s)
 
-    def _adopt(self, context: Context, record: OperationRecord) -> None:
-        """Look for what goes on already, until the cloud answers, less and less often."""
-        wait = self.poll_s
-        while not self.leaving.is_set():
-            try:
-                context.saga.adopt(context.run, record)
-                return
-            except Transient as e:
-                log.warning("operation %s of %s: %s; trying again", record.operation.id, context.run.id, e)
-                self.leaving.wait(wait)
-                wait = min(2 * wait, AWAY_S)
+    def _adopted(self, context: Context, record: OperationRecord) -> bool:
+        """Look for what goes on already; False when the cloud does not answer."""
+        try:
+            context.saga.adopt(context.run, record)
+        except (Lost, Unwritable):
+            raise
+        except Transient as e:
+            log.warning("operation %s of %s: %s", record.operation.id, context.run.id, e)
+            return False
+        except Exception as e:  # a bug: this operation ends here, the others go on
+            self._give_up(context, record, e)
+        return True
 
     def _opened(self, run_id: str) -> Context | None:
-        """The run's context, as soon as its cloud answers; None when it is not known here, or this process ends."""
-        while not self.leaving.is_set():
-            try:
-                return self.open_run(run_id)
-            except Transient as e:
-                log.warning("%s waits: %s", run_id, e)
-                self.leaving.wait(AWAY_S)
-            except Permanent as e:  # another worker may know the cloud, or its password
-                log.warning("%s cannot be worked on here: %s", run_id, e)
-                self.leaving.wait(UNKNOWN_S)
-                return None
+        """The run's context; None when its cloud does not answer, or is not known here: then the run rests a while."""
+        try:
+            return self.open_run(run_id)
+        except Transient as e:
+            log.warning("%s waits: %s", run_id, e)
+            self._rest(run_id, AWAY_S)
+        except Permanent as e:  # another worker may know the cloud, or its password
+            log.warning("%s cannot be worked on here: %s", run_id, e)
+            self._rest(run_id, UNKNOWN_S)
         return None
+
+    def resting(self) -> set[str]:
+        """Runs that are left alone here for now, so that they take no places: their clouds do not answer."""
+        now = time.monotonic()
+        with self._lock:
+            self._rests = {run: until for run, until in self._rests.items() if until > now}
+            return set(self._rests)
+
+    def _rest(self, run_id: str, seconds: float) -> None:
+        with self._lock:
+            self._rests[run_id] = time.monotonic() + seconds
 
 
 def _mark(record: OperationRecord) -> tuple[object, ...]:

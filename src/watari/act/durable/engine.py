@@ -123,7 +123,7 @@ class Engine:
             begun = time.monotonic()
             if not self.carrier.leaving.is_set():
                 try:
-                    self._queue.fill(self.carrier.only)
+                    self._queue.fill(self.carrier.only, self.carrier.resting())
                 except (WatariError, error.DBOSException) as e:
                     log.warning("looking for work: %s", e)
             self._ended.wait(max(self.lease.beat_s, 20 * (time.monotonic() - begun)))

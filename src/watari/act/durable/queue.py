@@ -47,8 +47,8 @@ class Queue:
             if not c.execute(again).rowcount:
                 raise BadInput(f'no run "{run_id}"; see `watari runs list`')
 
-    def fill(self, only: Collection[str] | None = None) -> int:
-        """Queue whatever has to go on and nobody has, of all runs or of `only` some; returns how many operations.
+    def fill(self, only: Collection[str] | None = None, but: Collection[str] = ()) -> int:
+        """Queue whatever has to go on and nobody has, of all runs or of `only` some, `but` these; returns how many.
 
         Any process may, at any time. That two do at once costs an entry that finds its operation taken.
         """
@@ -61,7 +61,7 @@ class Queue:
         queued = {_place(e.workflow_id) for e in entries if e.workflow_id not in dead}
         with self.store.writing() as c:
             _close(c, only)
-            found = [row for row in _left(c, living, only) if self._is_free(row, queued)]
+            found = [r for r in _left(c, living, only) if r.run_id not in but and self._is_free(r, queued)]
             for row in found:
                 self._enqueue(c, row)
         if dead:

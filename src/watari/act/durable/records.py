@@ -110,7 +110,7 @@ def list_runs(store: Store, *, only_open: bool = False, limit: int | None = None
     with store.reading() as c:
         rows = c.execute(wanted).all()
         grouped = sa.select(operations.c.run_id, operations.c.state, sa.func.count().label("n"))
-        grouped = grouped.where(operations.c.run_id.in_([row.id for row in rows]))
+        grouped = grouped.where(operations.c.run_id.in_(wanted.with_only_columns(runs.c.id).scalar_subquery()))
         counts: dict[str, dict[str, int]] = {}
         for row in c.execute(grouped.group_by(operations.c.run_id, operations.c.state)):
             counts.setdefault(row.run_id, {})[row.state] = row.n
@@ -133,8 +133,8 @@ def refresh(store: Store, run: Run, seen: float) -> float:
     """
     with store.reading() as c:
         flags = c.execute(sa.select(runs.c.stopping, runs.c.cancelled).where(runs.c.id == run.id)).one()
-        changed = sa.select(operations).where(operations.c.run_id == run.id, operations.c.changed > seen - OVERLAP_S)
-        rows = c.execute(changed).all()
+        since, t = max(seen - OVERLAP_S, 0.0), operations
+        rows = c.execute(sa.select(t).where(t.c.run_id == run.id, t.c.changed > since)).all()
     run.stopping, run.cancelled = flags.stopping, flags.cancelled
     place = {o.operation.id: i for i, o in enumerate(run.operations)} if rows else {}
     for row in rows:

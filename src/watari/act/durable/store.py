@@ -34,7 +34,7 @@ class Store:
 
     def __init__(self, url: str) -> None:
         self.url = _parsed(url)
-        self.shown = self.url.render_as_string(hide_password=True)
+        self.shown = self.url.set(query={}).render_as_string(hide_password=True)  # a query may hold a password, too
         self.is_postgres = self.url.get_backend_name() == "postgresql"
         # SQLite takes one writer at a time: threads queue here, not in its busy loop. With PostgreSQL those do that
         # want the same lock, so that they do not use up the connections.
@@ -129,7 +129,7 @@ class Store:
         text = str(e.orig).strip().splitlines()[0] if e.orig else str(e)
         if self.is_postgres:
             if isinstance(e, sa.exc.OperationalError | sa.exc.InterfaceError) or e.connection_invalidated:
-                if "password" in text or "does not exist" in text:
+                if "authentication failed" in text or "no password supplied" in text or "does not exist" in text:
                     return BadInput(f"{self.shown}: {text}")
                 return Transient(f"the database {self.shown} does not answer: {text}")
             # Class 25 of PostgreSQL's errors: a transaction that was cut off, a server that became a standby.

@@ -15,7 +15,7 @@ from watari.errors import Permanent, Refused, Transient, WatariError
 LONGEST = 600  # characters of the cloud's own words
 BUSY = frozenset({408, 413, 425, 429, 500, 502, 503, 504})
 POLICY = re.compile(r"Policy doesn't allow (?P<rule>\S+)")
-CREDENTIALS = re.compile(r"//[^/@\s]+@")  # user:password in a URL, a proxy's for example
+CREDENTIALS = re.compile(r"//[^/\s]+@")  # user:password in a URL, a proxy's for example
 URL = re.compile(r"https?://[^\s?]+")
 ADDRESS = re.compile(r" object at 0x[0-9a-f]+")
 
