@@ -19,7 +19,7 @@ from watari.plan.plan import Plan
 pytestmark = pytest.mark.skipif(binaries() is None, reason=MISSING)
 LEASE_S = 10
 MOVE_S = 2.0
-FEW = ("lab.few", "4")
+AT_ONCE = 4  # operations that a process takes, so that small runs are shared, too
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def database() -> Iterator[str]:
 
 @pytest.fixture
 def shared(watari: Watari, database: str) -> Watari:
-    watari.extra |= {"WATARI_DATABASE": database, "WATARI_LEASE_S": str(LEASE_S)}
+    watari.extra |= {"WATARI_DATABASE": database, "WATARI_LEASE_S": str(LEASE_S), "WATARI_AT_ONCE": str(AT_ONCE)}
     return watari
 
 
@@ -41,9 +41,9 @@ def test_done_when_two_workers_share_a_run_and_one_is_killed(
     shared: Watari, nova: Nova, crowd: list[Server], database: str
 ) -> None:
     plan, file, policy, mark = some_moves(shared, nova, 20)
-    with ending(shared.start("worker", module=FEW)) as first, ending(shared.start("worker", module=FEW)) as second:
+    with ending(shared.start("worker")) as first, ending(shared.start("worker")) as second:
         ready(first, second)
-        with ending(shared.start("apply", file, "--policy", policy, "--yes", module=FEW)) as third:
+        with ending(shared.start("apply", file, "--policy", policy, "--yes")) as third:
             until("all three to work", lambda: len(workers(database, plan)) == 3, timeout_s=60.0)
             first.kill()
             ended = shared.end(third)
@@ -57,9 +57,9 @@ def test_a_worker_that_was_frozen_for_longer_than_its_lease_does_nothing_when_it
     shared: Watari, nova: Nova, crowd: list[Server], database: str
 ) -> None:
     plan, file, policy, mark = some_moves(shared, nova, 16)
-    with ending(shared.start("worker", module=FEW)) as frozen, ending(shared.start("worker", module=FEW)) as other:
+    with ending(shared.start("worker")) as frozen, ending(shared.start("worker")) as other:
         ready(frozen, other)
-        with ending(shared.start("apply", file, "--policy", policy, "--yes", module=FEW)) as applying:
+        with ending(shared.start("apply", file, "--policy", policy, "--yes")) as applying:
             until("all three to work", lambda: len(workers(database, plan)) == 3, timeout_s=60.0)
             frozen.send_signal(signal.SIGSTOP)
             ended = shared.end(applying)

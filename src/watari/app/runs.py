@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from watari.act.durable.books import Books, holders
 from watari.act.durable.carrying import Context
-from watari.act.durable.engine import Engine
+from watari.act.durable.engine import AT_ONCE, Engine
 from watari.act.durable.records import (
     RunRow,
     entries_of,
@@ -89,9 +89,12 @@ def carry_out(store: Store, run_id: str, watch: Watch, stopping: Stopping) -> Ru
         return _watch(store, engine, run_id, watch, stopping)
 
 
-def work(store: Store, ended: threading.Event, say: Callable[[str], None]) -> None:
-    """Be a worker for every run in the database until `ended`; then finish what is under way."""
-    with _working(store, None) as engine:
+def work(store: Store, ended: threading.Event, say: Callable[[str], None], at_once: int | None = None) -> None:
+    """Be a worker for every run in the database until `ended`; then finish what is under way.
+
+    `at_once`: operations that it takes, most of which wait; what it does not take is left to other workers.
+    """
+    with _working(store, None, at_once or AT_ONCE) as engine:
         say(f"working with {store.shown} as {engine.lease.executor}")
         known: set[str] = set()
         due = Due(store, say)
@@ -155,9 +158,9 @@ def journal(store: Store, run_id: str) -> list[Entry]:
 
 
 @contextmanager
-def _working(store: Store, only: set[str] | None) -> Iterator[Engine]:
+def _working(store: Store, only: set[str] | None, at_once: int = AT_ONCE) -> Iterator[Engine]:
     clouds = _Clouds(store)
-    engine = Engine(store, clouds.open_run)
+    engine = Engine(store, clouds.open_run, at_once=at_once)
     if not store.is_postgres:  # a run that was left long ago does not go on because another one begins
         engine.carrier.only = only
     engine.start()

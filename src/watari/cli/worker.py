@@ -8,6 +8,7 @@ from datetime import datetime
 from watari.cli.base import WatariCommand
 from watari.cli.exits import DONE
 from watari.cli.options import add_database
+from watari.errors import BadInput
 
 
 class Worker(WatariCommand):
@@ -22,18 +23,24 @@ class Worker(WatariCommand):
     examples = """
         examples:
           watari worker --database postgresql://watari@db/watari
+          watari worker --at-once 8             leaves more of a run to the other workers
           watari worker                         takes up what was interrupted, from the SQLite file of `watari apply`
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         add_database(parser)
+        parser.add_argument(
+            "--at-once", type=int, metavar="N", help="operations that it takes, waiting ones included (64)"
+        )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         from watari.app import runs
         from watari.cli.interrupts import leave_at_once
 
+        if parsed_args.at_once is not None and parsed_args.at_once < 1:
+            raise BadInput(f"--at-once {parsed_args.at_once}: a worker takes at least one operation")
         ended = threading.Event()
 
         def stop(number: int, frame: object) -> None:
@@ -44,7 +51,7 @@ class Worker(WatariCommand):
         before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             with runs.opened(parsed_args.database) as store:
-                runs.work(store, ended, self._say)
+                runs.work(store, ended, self._say, parsed_args.at_once)
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)

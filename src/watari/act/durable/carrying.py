@@ -42,7 +42,7 @@ class Carrier:
     turns: Turns = field(default_factory=Turns)
     poll_s: float = POLL_S
     wait_s: float = WAIT_S
-    at_once: int = 200  # places of this worker for operations that wait
+    at_once: int = 64  # places of this worker for operations that wait
     only: set[str] | None = None  # runs to work on; None: all
     leaving: threading.Event = field(default_factory=threading.Event)  # begin nothing, give back what has not begun
     ended: threading.Event = field(default_factory=threading.Event)  # leave alone what is under way, too

@@ -1,6 +1,7 @@
 """A worker: it has a lease, and carries out what DBOS's queues hand to it."""
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -15,7 +16,8 @@ from watari.act.durable.store import Store
 from watari.errors import Transient, WatariError
 
 log = logging.getLogger(__name__)
-AT_ONCE: Final = 200  # operations per queue and worker: most of them sleep between two looks
+# Operations per worker and queue, most of which wait: five times the default budget of moves.
+AT_ONCE: Final = int(os.environ.get("WATARI_AT_ONCE", "64"))
 QUEUE_POLL_S = 0.5
 LEAVE_S: Final = 5.0  # how long the end of a worker waits for calls to the cloud that have not returned
 
