@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from watari.act.durable.records import policy_of
+from watari.act.durable.records import load_run, policy_of
 from watari.act.durable.store import Store
 from watari.act.journal import Run
 from watari.app import runs
@@ -49,6 +49,12 @@ def resume(store: Store, run_id: str, watch: Watch, stopping: Stopping, say: Say
     return finish(store, row.id, open_cloud(row.cloud), watch, stopping, say)
 
 
+def measure(store: Store, run_id: str, stopping: Stopping, say: Say) -> None:
+    """Measure what is still to be measured of a run that is over."""
+    row = runs.find_run(store, run_id)
+    book(store, load_run(store, run_id), open_cloud(row.cloud), policy_of(store, run_id), stopping, say)
+
+
 def finish(store: Store, run_id: str, cloud: Cloud, watch: Watch, stopping: Stopping, say: Say) -> Applied:
     """Work on a run to its end, then measure."""
     started, due = cloud.clock.now(), Due(store, say)
@@ -58,6 +64,6 @@ def finish(store: Store, run_id: str, cloud: Cloud, watch: Watch, stopping: Stop
         due.look()  # a run may take hours: what its first moves brought is measured meanwhile
 
     run = runs.carry_out(store, run_id, watched, stopping)
-    after = book(store, run, cloud, policy_of(store, run_id), stopping, say) if run.finished else None
     seconds = (cloud.clock.now() - started).total_seconds()
+    after = book(store, run, cloud, policy_of(store, run_id), stopping, say) if run.finished else None
     return Applied(run, runs.find_run(store, run_id).starved_before, after, seconds, f"watari runs show {run_id}")

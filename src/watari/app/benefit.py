@@ -207,8 +207,9 @@ def _book(
         elif not found.measured and cloud.settle_s > 0:
             waiting.append(record)
             continue
-        if save(store, run.id, cloud.name, op, found, journal_entry(run.id, found)) and found.verdict == "no-help":
-            say(f"{op.name} {op.source} -> {op.target} did not help: {benefit_text(found)}")
+        if save(store, run.id, cloud.name, op, found, journal_entry(run.id, found)):
+            verdict = " did not help" if found.verdict == "no-help" else ""
+            say(f"{op.name} {op.source} -> {op.target}{verdict}: {benefit_text(found)}")
     return waiting
 
 

@@ -240,8 +240,8 @@ class _Clouds:
         run, policy = load_run(self.store, run_id), policy_of(self.store, run_id)
         name = find_run(self.store, run_id).cloud
         cloud = self._clouds.get(name) or open_cloud(name)
-        self._clouds[name] = cloud
         inventory = cloud.compute.inventory()
+        self._clouds[name] = cloud  # only one that has answered is kept
         others = _Others(self.store, cloud, inventory)
         books = Books(
             self.store, engine.lease, name, Guard(policy, inventory.hosts), cloud.clock, others=others.read,

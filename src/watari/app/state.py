@@ -27,7 +27,10 @@ def state_dir() -> Path:
 
 def database_url(named: str | None = None) -> str:
     """Where runs are kept: `--database`, else `$WATARI_DATABASE`, else runs.db in the state directory."""
-    return named or os.environ.get("WATARI_DATABASE") or str(state_dir() / "runs.db")
+    place = named or os.environ.get("WATARI_DATABASE") or ""
+    if place and "://" not in place and not Path(place).expanduser().absolute().parent.is_dir():
+        raise BadInput(f"{place}: there is no folder {Path(place).expanduser().parent}; make it, or name another place")
+    return place or str(state_dir() / "runs.db")
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -106,7 +106,8 @@ def carried_out(command: WatariCommand, act: "Act", again: str) -> int:
         def watch(run: "Run", now: datetime) -> None:
             view.show(run, now)
             if interrupts.count > 1:
-                command.hint("ended at once: what the cloud was asked for goes on there")
+                later = "" if is_virtual(run) else f"; go on with: watari runs resume {run.id}"
+                command.hint(f"ended at once: what the cloud was asked for goes on there{later}")
             if not is_virtual(run):
                 interrupts.leave()
             interrupts.check()
@@ -116,7 +117,7 @@ def carried_out(command: WatariCommand, act: "Act", again: str) -> int:
     if on_terminal or not command.quiet:
         (command.stdout if on_terminal else command.stderr).write(result(applied))
     if interrupts.stopping and applied.left:
-        goes_on = f"watari runs resume {again}" if again.startswith("r-") else f"watari apply {again}"
+        goes_on = f"watari apply {again}" if is_virtual(applied.run) else f"watari runs resume {applied.run.id}"
         command.hint(f"interrupted; go on with: {goes_on}")
         return INTERRUPTED
     return PARTLY if applied.left else DONE
@@ -144,7 +145,8 @@ def result(applied: "Applied") -> str:
     counts.append(f"{run.count('skipped')} skipped")
     if waiting := sum(not record.over for record in run.operations):
         counts.append(f"{waiting} not started")
-    lines = [f"{', '.join(counts)} in {format_duration(applied.seconds)} of the cloud's time"]
+    whose = " of the cloud's time" if is_virtual(run) else ""
+    lines = [f"{', '.join(counts)} in {format_duration(applied.seconds)}{whose}"]
     lines += [f"  {record.state} {label(record)}: {record.note}" for record in applied.left if record.over]
     if applied.starved_after is not None:
         lines.append(f"  starved {applied.starved_before} -> {applied.starved_after}")

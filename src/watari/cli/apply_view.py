@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from watari.act.journal import OperationRecord, Run, in_words
+from watari.plan.steps import VERBS
 from watari.plan.text import format_duration, printable
 
 if TYPE_CHECKING:
@@ -112,8 +113,9 @@ class JsonLines:
                         "event": "operation",
                         "operation": op.id,
                         "server": op.name,
-                        "from": op.source,
+                        "from": op.source or op.subject,
                         "to": op.target,
+                        "action": VERBS[type(record.current.step)],
                         "state": record.state,
                         "text": record.note,
                     }
@@ -128,6 +130,7 @@ class JsonLines:
                 "run": run.id,
                 "done": run.count("done"),
                 "failed": run.count("failed") + run.count("undone"),
+                "undone": run.count("undone"),
                 "skipped": run.count("skipped"),
                 "not_started": sum(not record.over for record in run.operations),
                 "starved_before": applied.starved_before,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from watari.cli.apply import carried_out
 from watari.cli.base import WatariCommand, WatariLister
 from watari.cli.exits import DONE, INTERRUPTED, PARTLY
+from watari.cli.interrupts import Interrupts
 from watari.cli.options import add_database
 from watari.plan.text import count, printable
 
@@ -46,6 +47,7 @@ class RunsList(WatariLister):
 
         with runs.opened(parsed_args.database) as store:
             rows = list_runs(store, only_open=parsed_args.open, limit=max(1, parsed_args.limit))
+            self.afterword = "" if rows else f"no runs in {store.shown} yet"
         return LIST, [_row(row) for row in rows]
 
 
@@ -106,6 +108,8 @@ class RunsResume(WatariCommand):
         with runs.opened(parsed_args.database) as store:
             row = runs.find_run(store, parsed_args.run)
             if row.ended_at is not None:
+                with Interrupts() as interrupts:
+                    applying.measure(store, row.id, lambda: interrupts.stopping, self.hint)
                 self.hint(f"{row.id} is over ({row.state}); see `watari runs show {row.id}`")
                 return DONE if row.state == "done" else PARTLY
             return carried_out(

@@ -102,7 +102,9 @@ def _headline(plan: Plan) -> str:
     memory = sum(op.cost.memory_mib for op in plan.operations)
     disk = sum(op.cost.disk_mib for op in plan.operations)
     amounts = f"{gib(memory)} memory, {gib(disk)} disk, about {format_duration(expected_seconds(plan))}"
-    return f"{name}: {count(len(plan.operations), 'move')} in {count(plan.waves, 'wave')}, {amounts}"
+    moves = sum(op.move is not None for op in plan.operations)
+    what = count(moves, "move") if moves == len(plan.operations) else count(len(plan.operations), "operation")
+    return f"{name}: {what} in {count(plan.waves, 'wave')}, {amounts}"
 
 
 def _emptied(plan: Plan, hosts: tuple[str, ...]) -> str:

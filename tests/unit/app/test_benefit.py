@@ -100,7 +100,8 @@ def test_a_run_is_measured_and_booked_in_the_journal(scene: Scene) -> None:
     assert starved_now(scene.cloud, POLICY) == 1  # the window still tells of before
     assert scene.book(run) == 0
     assert scene.journal(run) == [HELPED]
-    assert scene.said == ["measuring what 1 move brought in 45 s, once loads are of after"]
+    assert scene.said[0] == "measuring what 1 move brought in 45 s, once loads are of after"
+    assert scene.said[1].startswith("web-1 h1 -> h2: steal 14 % -> 0.0 %")
     (found,) = of_run(scene.store, run.id)
     assert (found.verdict, found.measured_at) == ("helped", found.moved_at + timedelta(seconds=60))
     assert found.gain == pytest.approx(0.138, abs=0.001)

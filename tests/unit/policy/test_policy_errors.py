@@ -300,7 +300,8 @@ def test_broken_yaml(text: str, error: str) -> None:
 
 
 def test_without_a_time_zone_database(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "tzdata", None)
+    for name in ["tzdata", *(name for name in sys.modules if name.startswith("tzdata."))]:
+        monkeypatch.setitem(sys.modules, name, None)
     zoneinfo.ZoneInfo.clear_cache()
     zoneinfo.reset_tzpath(to=())
     try:

@@ -182,7 +182,8 @@ def test_events_are_numbered_upwards(page: PageServer, hub: Hub, feed: FakeFeed)
 
 def test_a_page_that_leaves_is_forgotten(page: PageServer, hub: Hub) -> None:
     with httpx.stream("GET", f"{page.url}api/events", timeout=LIMIT_S) as answer:
-        next(answer.iter_lines())
+        lines = answer.iter_lines()  # kept: an iterator that is thrown away closes the stream
+        next(lines)
         assert _becomes(hub, 1)
     assert _becomes(hub, 0)
 

@@ -57,7 +57,10 @@ def submit(
     what was done. `policy` is its text and its source.
     """
     with store.writing(alone=plan.id) as c:
-        if c.scalar(sa.select(plans.c.id).where(plans.c.id == plan.id)) is None:
+        kept = c.scalar(sa.select(plans.c.text).where(plans.c.id == plan.id))
+        if kept is not None and kept != codec.dumps(plan):
+            raise BadInput(f"{plan.id} is kept already, with other content: one of the files was edited; plan again")
+        if kept is None:
             row = {"id": plan.id, "job": plan.job, "cloud": cloud, "made_at": plan.made_at.isoformat()}
             c.execute(plans.insert().values(**row, text=codec.dumps(plan)))
         earlier = c.execute(sa.select(runs.c.id, runs.c.ended_at).where(runs.c.plan_id == plan.id)).all()

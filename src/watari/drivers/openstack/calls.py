@@ -45,14 +45,19 @@ class Service:
         self._lock = threading.Lock()
 
     def newest(self) -> tuple[float, ...]:
-        """The newest microversion that the cloud offers. Raises keystoneauth's errors."""
+        """The newest microversion that the cloud offers. Raises keystoneauth's errors.
+
+        A service that is down, or older than microversions (2015), is one that cannot be reached: asked again later.
+        """
         if self._newest is None:
             with self._lock:
                 if self._newest is None:
                     data = self.transport.get_endpoint_data()
                     if data is None:
                         raise ks.EndpointNotFound(f"no {self.kind} service in its catalogue")
-                    self._newest = tuple(data.max_microversion or (0, 0))
+                    if not data.max_microversion:  # the version document could not be read: it is not kept
+                        raise ks.ConnectFailure(f"{data.url} does not show its versions")
+                    self._newest = tuple(data.max_microversion)
         return self._newest
 
 
