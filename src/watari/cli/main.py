@@ -112,12 +112,20 @@ class Help(HelpCommand):
         return super().take_action(parsed_args)
 
 
+class _Words(logging.Formatter):
+    """Our own warnings begin as all that we say does; a library's with its name."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        words = super().format(record)
+        return f"watari: {words.split(': ', 1)[1]}" if record.name.startswith("watari.") else words
+
+
 class _Logging:
     """Warnings of libraries on standard error while a command runs; undone after: `main` may be called again."""
 
     def __init__(self, stderr: TextIO) -> None:
         self._handler = logging.StreamHandler(stderr)
-        self._handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+        self._handler.setFormatter(_Words("%(name)s: %(message)s"))
         self._level = logging.getLogger().level
 
     def __enter__(self) -> None:

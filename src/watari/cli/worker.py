@@ -17,7 +17,7 @@ class Worker(WatariCommand):
     With PostgreSQL any number of workers, on any machines that reach it and the clouds, share the work: each operation
     belongs to one of them, budgets are kept over all, and what a dead one left is taken over within 30 s. With a SQLite
     file there is one at a time. Ctrl-C: moves under way are finished, then it ends; twice: at once, and another worker
-    (or `watari runs resume`) goes on.
+    (or `watari runs resume`) goes on. Of runs that were stopped only what is under way is brought to its end.
     """
 
     examples = """

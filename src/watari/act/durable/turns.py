@@ -13,11 +13,18 @@ class Turns:
         self._waiting: dict[Place, threading.Event] = {}
 
     def wait(self, place: Place, seconds: float) -> None:
-        """Sleep until it is this one's turn, or `seconds` are over; then the caller tries, and calls `pass_on`."""
+        """Sleep until it is this one's turn; then the caller tries, and calls `pass_on`.
+
+        After `seconds` the first that waits is woken, and this one has its turn when those before it have tried; after
+        twice that time it tries in any case.
+        """
         bell = threading.Event()
         with self._lock:
             self._waiting[place] = bell
-        bell.wait(seconds)
+        if not bell.wait(seconds):
+            with self._lock:
+                self._waiting[min(self._waiting)].set()
+            bell.wait(seconds)
         with self._lock:
             self._waiting.pop(place, None)
 
