@@ -58,8 +58,8 @@ def submit(
     """
     with store.writing(alone=plan.id) as c:
         kept = c.scalar(sa.select(plans.c.text).where(plans.c.id == plan.id))
-        if kept is not None and kept != codec.dumps(plan):
-            raise BadInput(f"{plan.id} is kept already, with other content: one of the files was edited; plan again")
+        if kept is not None and codec.loads(kept, plan.id).operations != plan.operations:
+            raise BadInput(f"{plan.id} is kept already, with other operations: a file was edited; plan again")
         if kept is None:
             row = {"id": plan.id, "job": plan.job, "cloud": cloud, "made_at": plan.made_at.isoformat()}
             c.execute(plans.insert().values(**row, text=codec.dumps(plan)))
