@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from openstack.config import OpenStackConfig
 from openstack.connection import Connection
@@ -11,8 +11,8 @@ from openstack.connection import Connection
 from contract.world import BUSY, World
 from watari.drivers.openstack import OpenStackCloud, RealTime, connect
 from watari.errors import Refused, Transient
-from watari.model.compute import Host, HostName, Load, ServerId
-from watari.ports import Meter, MigrationId
+from watari.model.compute import Flight, Host, HostName, Load, PastMove, ServerId
+from watari.ports import Inventory, Meter, MigrationId
 
 PREFIX = "contract-"
 REASON = "contract: nothing may be placed here"
@@ -20,6 +20,31 @@ SMALL = {"ram": 512, "vcpus": 1, "disk": 1}
 API = "2.90"  # servers without a network, on a host of our choice
 NEAR = 7  # hosts of one zone: of the servers, target, spare, the frail one's, full, snug, disabled
 PATIENCE_S = 180.0
+LOOK_S = 0.3
+Moved = TypeVar("Moved", Flight, PastMove)
+
+
+class Within(OpenStackCloud):
+    """A part of a cloud as if it were all of it: some hosts, and what is on them. Elsewhere others are at work."""
+
+    def __init__(self, whole: OpenStackCloud, hosts: Iterable[HostName]) -> None:
+        super().__init__(whole.calls, whole.settings, whole.clock)
+        self.part = frozenset(hosts)
+
+    def inventory(self) -> Inventory:
+        whole = super().inventory()
+        servers = {id: server for id, server in whole.servers.items() if server.host in self.part}
+        groups = {g.id: replace(g, members=g.members & servers.keys()) for g in whole.groups.values()}
+        return replace(
+            whole, hosts={name: host for name, host in whole.hosts.items() if name in self.part}, servers=servers,
+            groups=groups, flights=self._ours(whole.flights), past=self._ours(whole.past),
+        )  # fmt: skip
+
+    def flights(self) -> tuple[Flight, ...]:
+        return self._ours(super().flights())
+
+    def _ours(self, moves: tuple[Moved, ...]) -> tuple[Moved, ...]:
+        return tuple(move for move in moves if move.source in self.part)
 
 
 class NoMeter:
@@ -40,6 +65,7 @@ class LabWorld(World):
     nova: Any = None
     homes: Mapping[ServerId, HostName] = field(default_factory=dict)
     ring: tuple[HostName, ...] = ()
+    near: tuple[HostName, ...] = ()
     pace: Callable[[float], None] | None = None
     live_s: float = 3.0
 
@@ -52,6 +78,8 @@ class LabWorld(World):
 
     def restore(self) -> None:
         for service in self.nova.services(binary="nova-compute"):
+            if service.host not in self.near:
+                continue
             if service.status == "disabled" and service.host != self.disabled:
                 self.compute.enable_host(service.host)
             if service.status == "enabled" and service.host == self.disabled:
@@ -129,23 +157,26 @@ def lab_world(
     kill_host: Callable[[HostName], None] | None = None,
     revive_host: Callable[[HostName], None] | None = None,
     pace: Callable[[float], None] | None = None,
+    zone: str = "",
 ) -> LabWorld:
     """A world with nothing under way, in a cloud with at least seven hosts in one zone and one in another.
 
+    In `zone`, or in the one with most hosts; what others do elsewhere meanwhile is their business.
     A cloud without such zones gets aggregates for them, if its hosts are in none yet. Servers, flavors, the image and
     the group are called contract-…; `forget_world` takes them away. `pace` arranges how long live moves take; without
     it the lab has to make them take several seconds.
     """
     cloud = _connection(cloud_name, clouds_yaml)
     watari = connect(cloud_name, [clouds_yaml])
-    near, far = _zones(cloud, watari)
+    near, far = _zones(cloud, watari, zone)
     home, target, spare, alone, off, snug, full = map(HostName, near)
     servers = _servers(cloud, near)
     world = LabWorld(
-        watari, meter or NoMeter(), RealTime(), server=servers["web-1"], target=target, spare=spare,
-        other_zone=HostName(far[0]), full=full, snug=snug, disabled=off, apart=servers["db-1"], apart_from=target,
-        silent=servers["mute-1"], off=servers["off-1"], frail=servers["frail-1"], kill_host=kill_host,
-        revive_host=revive_host, patience_s=PATIENCE_S, nova=_nova(cloud), pace=pace, ring=(home, target, spare),
+        Within(watari, map(HostName, near)), meter or NoMeter(), RealTime(),
+        server=servers["web-1"], target=target, spare=spare, other_zone=HostName(far[0]), full=full, snug=snug,
+        disabled=off, apart=servers["db-1"], apart_from=target, silent=servers["mute-1"], off=servers["off-1"],
+        frail=servers["frail-1"], kill_host=kill_host, revive_host=revive_host, patience_s=PATIENCE_S, look_s=LOOK_S,
+        nova=_nova(cloud), pace=pace, ring=(home, target, spare), near=tuple(map(HostName, near)),
         homes={
             servers["web-1"]: home, servers["db-1"]: home, servers["off-1"]: home, servers["db-2"]: target,
             servers["mute-1"]: spare, servers["frail-1"]: alone,
@@ -188,8 +219,8 @@ def _nova(cloud: Connection) -> Any:
     return cloud.compute
 
 
-def _zones(cloud: Connection, watari: OpenStackCloud) -> tuple[list[str], list[str]]:
-    """The hosts of the zone with most of them, and those of others; made from hosts without aggregates if need be."""
+def _zones(cloud: Connection, watari: OpenStackCloud, wanted: str) -> tuple[list[str], list[str]]:
+    """The hosts of that zone, or the one with most, and those of others; made of hosts without aggregates if need be."""
     hosts = list(watari.inventory().hosts.values())
     if len(_by_zone(hosts)) < 2:
         names = sorted(h.name for h in hosts if not h.aggregates)
@@ -199,9 +230,9 @@ def _zones(cloud: Connection, watari: OpenStackCloud) -> tuple[list[str], list[s
                 _nova(cloud).add_host_to_aggregate(aggregate, host)
         hosts = list(watari.inventory().hosts.values())
     by_zone = _by_zone(hosts)
-    near = max(sorted(by_zone), key=lambda zone: len(by_zone[zone]))
+    near = wanted or max(sorted(by_zone), key=lambda zone: len(by_zone[zone]))
     far = sorted(host for zone, names in by_zone.items() if zone != near for host in names)
-    if len(by_zone[near]) < NEAR or not far:
+    if len(by_zone.get(near, ())) < NEAR or not far:
         raise AssertionError(f"the contract needs {NEAR} hosts in one zone and one in another, here are {by_zone}")
     return sorted(by_zone[near])[:NEAR], far
 

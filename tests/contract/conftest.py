@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from contract.world import World
+from lab import turns
+from lab.parts import CONTRACT_ZONE
 from lab.rig import WANTED
 from watari.drivers.sim.cloud import SimCloud
 from watari.drivers.sim.demand import TraceDemand
@@ -50,7 +52,34 @@ def simulated() -> World:
     )  # fmt: skip
 
 
+CONTRACT = "contract"  # the group of tests that has a zone of the lab to itself
+
 WORLDS: dict[str, Callable[[], World]] = {"sim": simulated}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in filter(is_real, items):
+        item.add_marker(pytest.mark.xdist_group(CONTRACT))
+
+
+def is_real(item: pytest.Item) -> bool:
+    """Whether it is a test of the contract on the lab."""
+    params = getattr(item, "callspec", None)
+    return params is not None and params.params.get("world") == "lab"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    if not is_real(item):
+        return (yield)
+    with turns.taken(alone=False):
+        return (yield)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if is_real(item):
+        turns.check(CONTRACT)
 
 
 @pytest.fixture(scope="session")
@@ -63,12 +92,15 @@ def real(lab: "Lab") -> "LabWorld":
     from watari.drivers.prometheus import PrometheusMeter, read_settings
 
     def pace(seconds: float) -> None:
-        for host in lab.spec.hosts:
+        for host in lab.spec.by_zone()[CONTRACT_ZONE]:
             lab.knobs(host, seconds=seconds, cold_seconds=min(seconds, 1.0))
 
     power = Power(lab)
     meter = PrometheusMeter(read_settings({"url": lab.spec.url("prometheus"), "window": WINDOW}), RealTime())
-    world = lab_world("lab", lab.paths.clouds_yaml, meter, kill_host=power.cut, revive_host=power.restore, pace=pace)
+    world = lab_world(
+        "lab", lab.paths.clouds_yaml, meter, kill_host=power.cut, revive_host=power.restore, pace=pace,
+        zone=CONTRACT_ZONE,
+    )  # fmt: skip
     lab.mute(world.silent)
     return world
 
@@ -77,6 +109,10 @@ def real(lab: "Lab") -> "LabWorld":
 def world(request: pytest.FixtureRequest) -> Iterator[World]:
     """Made anew for each test, or, where that is expensive, brought back to its beginning by `restore`."""
     make = WORLDS.get(request.param)
-    made: World = make() if make else request.getfixturevalue("real").placed()
+    if make is not None:
+        yield make()
+        return
+    made: World = request.getfixturevalue("real").placed()
     yield made
-    made.restore()
+    with turns.breaking(CONTRACT, request.node.nodeid):
+        made.restore()

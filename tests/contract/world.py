@@ -39,6 +39,7 @@ class World:
     kill_host: Callable[[HostName], None] | None = None  # returns when the cloud takes it for down; None: cannot
     revive_host: Callable[[HostName], None] | None = None  # returns when the cloud takes it for running again
     patience_s: float = 7200.0  # of the world's clock, for one wait
+    look_s: float = 1.0  # between two looks
 
     def restore(self) -> None:
         """Called after each test: what moved is home again, hosts are up, or disabled, as at the beginning.
@@ -76,7 +77,7 @@ class World:
         while not until():
             waited_s = (self.clock.now() - begun).total_seconds()
             assert waited_s < self.patience_s, f"waited {waited_s:.0f} s for {what}"
-            self.clock.sleep(1.0)
+            self.clock.sleep(self.look_s)
 
     def settle(self) -> None:
         """Wait until no move is under way. What waits to be confirmed is not."""

@@ -66,9 +66,11 @@ def test_going_on_twice_with_a_run_changes_nothing(sqlite: Make) -> None:
     made = sqlite(SERVERS, HOSTS)
     run = made.submit(*MOVES)
     with at_work(made) as engine:
-        queued = engine.enqueue(run) + engine.enqueue(run) + engine.enqueue(run)
+        for _ in range(3):  # beside the worker's own look for work
+            engine.enqueue(run)
         made.until(made.over)
-    assert queued == 3, "each operation is queued once"
+    with made.store.reading() as c:
+        assert c.exec_driver_sql("select count(*) from workflow_status").scalar() == 3, "each operation is queued once"
     assert made.asked() == {"s1": 1, "s2": 1, "s3": 1}
 
 

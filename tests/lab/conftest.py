@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab import clouds
+from lab import clouds, turns
 from lab.cli import Watari
+from lab.parts import MODULES, Part
 from lab.rig import WANTED
 
 if TYPE_CHECKING:
@@ -16,36 +17,58 @@ if TYPE_CHECKING:
     from watari.model.compute import Server
 
 HERE = Path(__file__).parent
-# The first ones need no measured loads: by the time of the balance there are some, and nobody waited for them.
-FIRST = ("test_refused_access.py", "test_killed.py", "test_unmeasured.py", "test_balanced.py")
-CROWD = tuple(f"crowd-{n:02d}" for n in range(1, 41))
-SHORT_LIVED = ("gone", "grown")  # for tests that delete and resize
-CROWD_HOSTS = ("cmp09", "cmp10", "cmp11", "cmp12", "cmp13", "cmp14")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    ours = [item for item in items if item.path.is_relative_to(HERE)]
+    order = list(MODULES)
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.xdist_group(MODULES[item.path.name].name))
+            if not WANTED:
+                item.add_marker(pytest.mark.skip(reason="needs the lab: make test-lab"))
+    if WANTED:
+        items.sort(key=lambda item: order.index(item.path.name) if item.path.is_relative_to(HERE) else len(order))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     if not WANTED:
-        for item in ours:
-            item.add_marker(pytest.mark.skip(reason="needs the lab: make test-lab"))
-        return
-    first = {item: FIRST.index(item.path.name) for item in ours if item.path.name in FIRST}
-    items.sort(key=lambda item: first.get(item, len(FIRST)))
+        return (yield)
+    with turns.taken(alone=item.get_closest_marker("alone") is not None):
+        return (yield)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    turns.check(MODULES[item.path.name].name)
 
 
 @pytest.fixture(scope="session")
-def nova(lab: "Lab") -> "Nova":
+def novas(lab: "Lab") -> "dict[str, Nova]":
+    """The clouds as the groups see them, by the group's name."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def part(request: pytest.FixtureRequest) -> Part:
+    """What the tests of this module have to themselves."""
+    return MODULES[request.path.name]
+
+
+@pytest.fixture(scope="module")
+def nova(lab: "Lab", part: Part, novas: "dict[str, Nova]") -> "Nova":
     from lab.nova import Nova
 
-    made = Nova(lab)
-    made.ask_boot((*CROWD, *SHORT_LIVED), CROWD_HOSTS)
-    return made
+    if part.name not in novas:
+        novas[part.name] = Nova(lab, part)
+        novas[part.name].ask_boot(part.names, part.hosts)
+    return novas[part.name]
 
 
-@pytest.fixture(scope="session")
-def crowd(nova: "Nova") -> "list[Server]":
-    """Forty small servers of the second zone, where nothing else of the tests lives; and those that live shortly."""
-    return nova.booted((*CROWD, *SHORT_LIVED))[: len(CROWD)]
+@pytest.fixture(scope="module")
+def crowd(nova: "Nova", part: Part) -> "list[Server]":
+    """Small servers that run."""
+    return nova.booted(part.crowd)
 
 
 @pytest.fixture
@@ -55,10 +78,11 @@ def watari(lab: "Lab", nova: "Nova", tmp_path: Path) -> Watari:
 
 
 @pytest.fixture(autouse=True)
-def as_it_was(lab: "Lab", nova: "Nova") -> Iterator[None]:
+def as_it_was(lab: "Lab", nova: "Nova", part: Part, request: pytest.FixtureRequest) -> Iterator[None]:
     """After every test faults are gone, all hosts are up, nothing goes on, and no server is in ERROR or twice there."""
     yield
-    lab.clear_knobs()
-    missing = [name for name in lab.services.units if lab.services.identity(name) is None]
-    assert missing == []
-    nova.at_rest()
+    with turns.breaking(part.name, request.node.nodeid):
+        for host in part.hosts_in(lab.spec):
+            lab.clear_knobs(host)
+        assert nova.missing_services() == []
+        nova.at_rest()

@@ -8,8 +8,10 @@ from typing import Any
 from openstack.connection import Connection
 
 from lab.cli import until
+from lab.parts import Part
 from watari.lab.clouds import DEMO, connect
 from watari.lab.lab import Lab
+from watari.lab.nova import compute_service
 from watari.model.compute import HostName, Server, ServerId
 
 TINY = {"ram": 128, "vcpus": 1, "disk": 1}
@@ -28,10 +30,11 @@ class Moved:
 
 
 class Nova:
-    """Questions and orders to the lab's OpenStack."""
+    """Questions and orders to the lab's OpenStack, about the hosts and servers of one part of it."""
 
-    def __init__(self, lab: Lab) -> None:
-        self.lab = lab
+    def __init__(self, lab: Lab, part: Part) -> None:
+        self.lab, self.part = lab, part
+        self._hosts = part.hosts_in(lab.spec)
         self.cloud: Connection = connect(lab.place)
         self.compute: Any = self.cloud.compute
         self._demo: Any = connect(lab.place, DEMO)
@@ -40,7 +43,8 @@ class Nova:
 
     def servers(self) -> dict[str, Any]:
         """By name, of all projects."""
-        return {server.name: server for server in self.compute.servers(all_projects=True)}
+        found = self.compute.servers(all_projects=True)
+        return {s.name: s for s in found if s.compute_host in self._hosts or s.name in self.part.names}
 
     def server(self, name: str) -> Server:
         """As a plan wants it."""
@@ -60,7 +64,7 @@ class Nova:
     def twice(self) -> dict[str, list[str]]:
         """Servers that run on more than one host, as the hosts' own virt drivers see them."""
         homes: dict[str, list[str]] = {}
-        for host in self.lab.spec.hosts:
+        for host in self._hosts:
             for id in self.lab.servers_on(host):
                 homes.setdefault(id, []).append(host)
         return {id: hosts for id, hosts in homes.items() if len(hosts) != 1}
@@ -77,6 +81,12 @@ class Nova:
         """Wait until nothing goes on, no server is in ERROR and every server runs once."""
         until("Nova to come to rest", lambda: not self.troubled() and not self.twice())
 
+    def missing_services(self) -> list[str]:
+        """Services of the lab that do not run, but for the hosts of other parts."""
+        others = {compute_service(host) for host in self.lab.spec.hosts if host not in self._hosts}
+        services = self.lab.services
+        return [name for name in services.units if name not in others and services.identity(name) is None]
+
     # What was asked for
 
     def mark(self) -> int:
@@ -85,7 +95,7 @@ class Nova:
 
     def since(self, mark: int) -> list[Moved]:
         """Migrations that were made after the mark, oldest first."""
-        rows = [row for row in self._migrations() if row["id"] > mark]
+        rows = [row for row in self._migrations() if row["id"] > mark and row["source_compute"] in self._hosts]
         return sorted(
             (Moved(r["id"], r["instance_uuid"], r["source_compute"], r["dest_compute"], r["status"]) for r in rows),
             key=lambda moved: moved.number,

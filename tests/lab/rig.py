@@ -1,14 +1,17 @@
-"""The lab that the tests share: installed and started once per run of pytest, with the time that each part took."""
+"""The lab that the tests share: installed and started once per run of pytest, with the time that each part took.
+
+The process that the user started starts and stops it; the ones among which the tests are shared out find it running.
+"""
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from watari.errors import BadInput
+from watari.errors import BadInput, WatariError
 
 if TYPE_CHECKING:
     from watari.lab.lab import Lab
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
 WANTED = os.environ.get("WATARI_TEST_LAB") == "1"
 KEPT = os.environ.get("WATARI_KEEP_LAB") == "1"
 AS_IS = os.environ.get("WATARI_LAB_AS_IS") == "1"  # while writing tests: the lab as the last run left it
-COMPUTES = 14  # seven in each of two zones: the contract needs that many in one
+COMPUTES, ZONES = 28, 4  # seven in each zone: the contract needs that many in one
 BASE_PORT = 23400
 
 # A line of the lab that begins so begins a phase; the last one ends when everything is up.
@@ -56,29 +59,32 @@ def folder() -> Path:
     return Path(named).resolve() if named else Path(__file__).resolve().parents[2] / ".lab"
 
 
-@pytest.fixture(scope="session")
-def lab(request: pytest.FixtureRequest) -> "Iterator[Lab]":
-    """A lab as new, that runs. With WATARI_KEEP_LAB=1 it goes on running; software and template stay in any case."""
-    terminal = request.config.pluginmanager.get_plugin("terminalreporter")
-    capture = request.config.pluginmanager.get_plugin("capturemanager")
+def started(config: pytest.Config) -> Phases:
+    """Start a lab as new. Ends the run of pytest, in words, if that does not work."""
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
     assert terminal is not None
-    assert capture is not None
-
-    def write(line: str) -> None:
-        with capture.global_and_fixture_disabled():
-            terminal.write_line(line)
-
-    phases = Phases(write)
-    lab = opened(folder(), phases.say)
-    (lab.up if AS_IS else lab.reset)()
-    phases.begin("tests")
+    phases = Phases(terminal.write_line)
     try:
-        yield lab
-    finally:
-        phases.begin("stop")
-        if not KEPT:
-            lab.down()
-        phases.end()
+        lab = opened(folder(), phases.say)
+        (lab.up if AS_IS else lab.reset)()
+    except WatariError as e:
+        pytest.exit(f"the lab does not start: {e}", returncode=1)
+    phases.begin("tests")
+    return phases
+
+
+def stopped(phases: Phases) -> None:
+    """With WATARI_KEEP_LAB=1 it goes on running; software and template stay in any case."""
+    phases.begin("stop")
+    if not KEPT:
+        opened(folder(), phases.say).down()
+    phases.end()
+
+
+@pytest.fixture(scope="session")
+def lab() -> "Lab":
+    """The lab, which runs."""
+    return opened(folder(), lambda _: None)
 
 
 def opened(root: Path, say: Callable[[str], None]) -> "Lab":
@@ -88,8 +94,11 @@ def opened(root: Path, say: Callable[[str], None]) -> "Lab":
     from watari.lab.spec import LabSpec
 
     if not LabPaths(root).description.exists():
-        return Lab(LabSpec(root, COMPUTES, base_port=BASE_PORT), say)
+        return Lab(LabSpec(root, COMPUTES, ZONES, BASE_PORT), say)
     lab = Lab.open(root, say)
-    if lab.spec.computes < COMPUTES or lab.spec.zones != 2:
-        raise BadInput(f"the lab in {root} is not for tests: they need {COMPUTES} hosts; name another WATARI_LAB_DIR")
+    if (lab.spec.computes, lab.spec.zones) != (COMPUTES, ZONES):
+        raise BadInput(
+            f"the lab in {root} is not for tests, which need {COMPUTES} hosts in {ZONES} zones; "
+            "name another WATARI_LAB_DIR, or remove the folder"
+        )
     return lab

@@ -1,19 +1,14 @@
 """One plan carried out by the command, with what Nova was asked for meanwhile."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab import plans
 from lab.cli import Ended, Process, Watari
-from lab.conftest import CROWD_HOSTS
 from lab.nova import Moved, Nova
+from lab.parts import beside
 from watari.plan.plan import Plan
-
-
-def beside(host: str) -> str:
-    """The other one of two hosts, so that servers go to and fro."""
-    return CROWD_HOSTS[CROWD_HOSTS.index(host) ^ 1]
 
 
 @dataclass
@@ -28,9 +23,18 @@ class Scene:
     mark: int
 
     @classmethod
-    def of(cls, watari: Watari, nova: Nova, names: Sequence[str], cloud: str = "lab", **budgets: str | int) -> "Scene":
+    def of(
+        cls,
+        watari: Watari,
+        nova: Nova,
+        names: Sequence[str],
+        cloud: str = "lab",
+        *,
+        at_once: int = 24,
+        budgets: Mapping[str, str] | None = None,
+    ) -> "Scene":
         """Every one of the servers goes to the host beside its own."""
-        policy = plans.wide(watari.home, **budgets)
+        policy = plans.wide(watari.home, at_once, **(budgets or {}))
         moves = [(server, beside(server.host)) for server in nova.some(names)]
         plan = plans.of_moves(nova.lab.spec, moves, policy, cloud)
         return cls(watari, nova, plan, plans.written(plan, watari.home / "p.json"), policy, nova.mark())

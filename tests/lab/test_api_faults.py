@@ -5,7 +5,7 @@ All scenes play at the same time, each with servers, a proxy and a state directo
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,8 +13,8 @@ import pytest
 
 from lab import clouds, proxy
 from lab.cli import Ended, Watari, until
-from lab.conftest import CROWD
 from lab.nova import Nova
+from lab.parts import FAULTS
 from lab.scene import Scene
 from watari.lab.lab import Lab
 from watari.model.compute import Server
@@ -24,13 +24,13 @@ BUSY_S = 60.0
 Played = tuple[Scene, Ended, proxy.Proxy]
 
 
-def play(lab: Lab, nova: Nova, home: Path, names: list[str], act: Callable[[Scene, proxy.Proxy], Ended]) -> Played:
+def play(lab: Lab, nova: Nova, home: Path, names: Sequence[str], act: Callable[[Scene, proxy.Proxy], Ended]) -> Played:
     """Let `act` carry out a plan for some servers on a cloud whose Nova is behind a proxy."""
     watari = Watari(clouds.written(lab.paths.clouds_yaml, home / "clouds.yaml"), home)
     with proxy.before(lab.spec.url("nova-api", "/v2.1")) as nova_proxy:
         known = clouds.read(watari.clouds_yaml)["lab"] | {"compute_endpoint_override": nova_proxy.url}
         clouds.added(watari.clouds_yaml, "proxied", known)
-        scene = Scene.of(watari, nova, names, "proxied", total=6)  # the other scenes' moves hold places, too
+        scene = Scene.of(watari, nova, names, "proxied", at_once=6)  # the other scenes' moves hold places, too
         return scene, act(scene, nova_proxy), nova_proxy
 
 
@@ -83,7 +83,7 @@ def scenes(
         futures: dict[str, Future[Played]] = {}
         for n, (name, act) in enumerate(ACTS.items()):
             home = tmp_path_factory.mktemp(name)
-            futures[name] = pool.submit(play, lab, nova, home, list(CROWD[3 * n : 3 * n + 3]), act)
+            futures[name] = pool.submit(play, lab, nova, home, FAULTS.crowd[3 * n : 3 * n + 3], act)
         yield futures
     for future in futures.values():
         shutil.rmtree(future.result()[0].watari.home / "state", ignore_errors=True)

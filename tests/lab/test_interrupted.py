@@ -12,8 +12,8 @@ import pytest
 
 from lab import clouds
 from lab.cli import Ended, Watari, ending, until
-from lab.conftest import CROWD
 from lab.nova import Nova
+from lab.parts import FAULTS
 from lab.scene import Scene
 from watari.lab.lab import Lab
 from watari.model.compute import Server
@@ -29,13 +29,13 @@ DATABASE_AWAY_S = 60.0
 def killed(
     lab: Lab, nova: Nova, crowd: list[Server], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[tuple[str, str], tuple[Scene, Ended, Ended]]:
-    for host in lab.spec.hosts:
+    for host in FAULTS.hosts:
         lab.knobs(host, seconds=1)
 
     def play(n: int, point: tuple[str, str]) -> tuple[Scene, Ended, Ended]:
         home = tmp_path_factory.mktemp("-".join(point))
         watari = Watari(clouds.written(lab.paths.clouds_yaml, home / "clouds.yaml"), home)
-        scene = Scene.of(watari, nova, list(CROWD[2 * n : 2 * n + 2]), total=1)
+        scene = Scene.of(watari, nova, FAULTS.crowd[2 * n : 2 * n + 2], at_once=1)
         words = ("apply", scene.file, "--policy", scene.policy, "--yes")
         process = watari.start(*words, module=("lab.dying", *point))
         first = Watari.end(process)
@@ -95,7 +95,7 @@ def test_ctrl_c_twice_ends_at_once_and_the_move_under_way_is_found_again(
 
 
 def slow_scene(watari: Watari, nova: Nova) -> Scene:
-    scene = Scene.of(watari, nova, CROWD[:3], total=1)
+    scene = Scene.of(watari, nova, FAULTS.crowd[:3], at_once=1)
     for host in {op.source for op in scene.plan.operations}:
         nova.lab.knobs(host, seconds=3)
     return scene
@@ -153,8 +153,9 @@ def fill(path: Path) -> None:
 # The cloud's own database
 
 
+@pytest.mark.alone
 def test_a_minute_without_the_cloud_s_database_loses_nothing(watari: Watari, nova: Nova, crowd: list[Server]) -> None:
-    scene = Scene.of(watari, nova, list(CROWD[:6]), total=2)
+    scene = Scene.of(watari, nova, FAULTS.crowd[:6], at_once=2)
     for host in {op.source for op in scene.plan.operations}:
         nova.lab.knobs(host, seconds=3)
     with ending(scene.begin()) as process:

@@ -4,8 +4,8 @@ import random
 import subprocess
 
 from lab.cli import Process, Watari, ending, kill
-from lab.conftest import CROWD
 from lab.nova import Nova
+from lab.parts import DONE
 from lab.scene import Scene
 from watari.model.compute import Server
 
@@ -19,11 +19,13 @@ LONGEST_S = 2.0  # that it may work before it is killed
 def test_done_when_two_hundred_moves_survive_twenty_kills(watari: Watari, nova: Nova, crowd: list[Server]) -> None:
     chance, killed, moved = random.Random(SEED), 0, 0
     for left in range(ROUNDS, 0, -1):
-        scene = Scene.of(watari, nova, CROWD, total=8)  # more at once only keeps Nova busy with telling how they are
+        scene = Scene.of(
+            watari, nova, DONE.crowd, at_once=8
+        )  # more at once only keeps Nova busy with telling how they are
         killed += carried_out(scene, chance, -(-(KILLS - killed) // left))
         assert_as_planned(scene)
         moved += len(scene.plan.operations)
-    assert moved == ROUNDS * len(CROWD)
+    assert moved == ROUNDS * len(DONE.crowd)
     assert killed == KILLS, "the moves were over before the process could be killed: make LONGEST_S shorter"
 
 

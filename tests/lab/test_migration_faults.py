@@ -6,8 +6,8 @@ import pytest
 
 from lab import clouds
 from lab.cli import Ended, Watari, ending, until
-from lab.conftest import CROWD
 from lab.nova import Nova
+from lab.parts import FAULTS
 from lab.scene import Scene
 from watari.lab.lab import Lab
 from watari.model.compute import Server
@@ -16,7 +16,7 @@ Played = tuple[Scene, Ended]
 
 
 def one_on(crowd_hosts: dict[str, str], host: str) -> str:
-    return next(name for name in CROWD if crowd_hosts[name] == host)
+    return next(name for name in FAULTS.crowd if crowd_hosts[name] == host)
 
 
 # Faults of the copy, all three at the same time: they are on hosts of their own
@@ -26,27 +26,28 @@ def one_on(crowd_hosts: dict[str, str], host: str) -> str:
 def copies(
     lab: Lab, nova: Nova, crowd: list[Server], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Future[Played]]:
-    lab.knobs("cmp09", fail_copy=0.5, seconds=2, fail_precheck=True)
-    lab.knobs("cmp11", hang_copy=0.5, seconds=2)
-    lab.knobs("cmp13", seconds=60)
+    lab.knobs("cmp15", fail_copy=0.5, seconds=2, fail_precheck=True)
+    lab.knobs("cmp17", hang_copy=0.5, seconds=2)
+    lab.knobs("cmp19", seconds=60)
     budgets: dict[str, dict[str, str]] = {
         "breaks": {},
         "hangs": {"stalled_after": "6 s"},
         "drags": {"deadline": "8 s"},
         "refused": {},
     }
-    hosts = {"breaks": "cmp09", "hangs": "cmp11", "drags": "cmp13", "refused": "cmp10"}
+    hosts = {"breaks": "cmp15", "hangs": "cmp17", "drags": "cmp19", "refused": "cmp16"}
     places = nova.places()
 
     def play(name: str) -> Played:
         home = tmp_path_factory.mktemp(name)
         watari = Watari(clouds.written(lab.paths.clouds_yaml, home / "clouds.yaml"), home)
-        scene = Scene.of(watari, nova, [one_on(places, hosts[name])], **budgets[name])
+        scene = Scene.of(watari, nova, [one_on(places, hosts[name])], budgets=budgets[name])
         return scene, scene.apply()
 
     with ThreadPoolExecutor(len(hosts)) as pool:
         futures = {name: pool.submit(play, name) for name in hosts}
-    lab.clear_knobs()
+    for host in FAULTS.hosts:
+        lab.clear_knobs(host)
     nova.at_rest()
     return futures
 
@@ -54,10 +55,10 @@ def copies(
 @pytest.mark.parametrize(
     ("name", "state", "words"),
     [
-        ("breaks", "failed", ("on cmp09",)),
-        ("refused", "failed", ("on cmp10",)),
-        ("hangs", "undone", ("no progress for 6 s", "stays on cmp11")),
-        ("drags", "undone", ("not over after 8 s", "stays on cmp13")),
+        ("breaks", "failed", ("on cmp15",)),
+        ("refused", "failed", ("on cmp16",)),
+        ("hangs", "undone", ("no progress for 6 s", "stays on cmp17")),
+        ("drags", "undone", ("not over after 8 s", "stays on cmp19")),
     ],
 )
 def test_a_move_that_cannot_be_leaves_the_server_where_it_was_and_says_why(
@@ -75,7 +76,7 @@ def test_a_move_that_cannot_be_leaves_the_server_where_it_was_and_says_why(
 
 
 def test_what_failed_before_can_be_planned_and_moved_again(watari: Watari, nova: Nova, crowd: list[Server]) -> None:
-    scene = Scene.of(watari, nova, [one_on(nova.places(), "cmp09")])
+    scene = Scene.of(watari, nova, [one_on(nova.places(), "cmp15")])
     ended = scene.apply()
     assert (ended.code, scene.arrived) == (0, scene.all), ended
 
@@ -84,29 +85,29 @@ def test_what_failed_before_can_be_planned_and_moved_again(watari: Watari, nova:
 
 
 def test_the_source_dies_during_the_copy(watari: Watari, nova: Nova, crowd: list[Server]) -> None:
-    name, lab = one_on(nova.places(), "cmp09"), nova.lab
-    lab.knobs("cmp09", seconds=30)
-    scene = Scene.of(watari, nova, [name], stalled_after="20 s")
+    name, lab = one_on(nova.places(), "cmp15"), nova.lab
+    lab.knobs("cmp15", seconds=30)
+    scene = Scene.of(watari, nova, [name], budgets={"stalled_after": "20 s"})
     with ending(scene.begin()) as process:
         until("the copy", lambda: [m for m in scene.asked if m.status == "running"])
-        lab.kill_host("cmp09")
-        nova.down("cmp09")
-        lab.revive_host("cmp09")
-        nova.up("cmp09")
+        lab.kill_host("cmp15")
+        nova.down("cmp15")
+        lab.revive_host("cmp15")
+        nova.up("cmp15")
         ended = watari.end(process)
     assert_told(scene, ended)
 
 
 def test_the_target_dies_during_the_copy(watari: Watari, nova: Nova, crowd: list[Server]) -> None:
-    name, lab = one_on(nova.places(), "cmp09"), nova.lab
-    lab.knobs("cmp09", seconds=30)
-    scene = Scene.of(watari, nova, [name], stalled_after="20 s")
+    name, lab = one_on(nova.places(), "cmp15"), nova.lab
+    lab.knobs("cmp15", seconds=30)
+    scene = Scene.of(watari, nova, [name], budgets={"stalled_after": "20 s"})
     with ending(scene.begin()) as process:
         until("the copy", lambda: [m for m in scene.asked if m.status == "running"])
-        lab.kill_host("cmp10")
-        nova.down("cmp10")
-        lab.revive_host("cmp10")
-        nova.up("cmp10")
+        lab.kill_host("cmp16")
+        nova.down("cmp16")
+        lab.revive_host("cmp16")
+        nova.up("cmp16")
         ended = watari.end(process)
     assert_told(scene, ended)
 

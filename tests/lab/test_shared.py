@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from durable.postgres import MISSING, Postgres, binaries
 from lab import plans
 from lab.cli import Process, Watari, ending, until
-from lab.conftest import CROWD, CROWD_HOSTS
 from lab.nova import Moved, Nova
+from lab.parts import DONE, beside
 from watari.model.compute import Server
 from watari.plan.plan import Plan
 
@@ -74,10 +74,10 @@ def test_a_worker_that_was_frozen_for_longer_than_its_lease_does_nothing_when_it
 
 def some_moves(watari: Watari, nova: Nova, number: int) -> tuple[Plan, Path, Path, int]:
     """A plan of so many moves of the crowd, its file and policy, and the newest migration before it."""
-    for host in CROWD_HOSTS:
+    for host in DONE.hosts:
         nova.lab.knobs(host, seconds=MOVE_S)
     policy = plans.wide(watari.home)
-    moves = [(s, CROWD_HOSTS[CROWD_HOSTS.index(s.host) ^ 1]) for s in nova.some(CROWD[:number])]
+    moves = [(s, beside(s.host)) for s in nova.some(DONE.crowd[:number])]
     plan = plans.of_moves(nova.lab.spec, moves, policy)
     return plan, plans.written(plan, watari.home / "p.json"), policy, nova.mark()
 

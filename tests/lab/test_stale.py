@@ -3,58 +3,58 @@
 from typing import Any
 
 from lab.cli import Watari, ending, until
-from lab.conftest import CROWD, SHORT_LIVED
 from lab.nova import TINY, Nova
+from lab.parts import FAULTS
 from lab.scene import Scene
 from watari.model.compute import Server
 
 
 def test_a_server_that_was_deleted_makes_the_plan_stale(watari: Watari, nova: Nova, crowd: list[Server]) -> None:
-    scene = Scene.of(watari, nova, [SHORT_LIVED[0], CROWD[0]])
-    nova.delete([SHORT_LIVED[0]])
+    scene = Scene.of(watari, nova, [FAULTS.short_lived[0], FAULTS.crowd[0]])
+    nova.delete([FAULTS.short_lived[0]])
     ended = scene.apply()
     assert ended.code == 12, ended
-    assert f"{SHORT_LIVED[0]} does not exist any more" in ended.err
+    assert f"{FAULTS.short_lived[0]} does not exist any more" in ended.err
     assert "plan again" in ended.err
     assert scene.asked == []
 
 
 def test_a_server_that_was_resized_makes_the_plan_stale(watari: Watari, nova: Nova, crowd: list[Server]) -> None:
-    scene = Scene.of(watari, nova, [SHORT_LIVED[1], CROWD[0]])
+    scene = Scene.of(watari, nova, [FAULTS.short_lived[1], FAULTS.crowd[0]])
     flavor: Any = nova.compute.find_flavor("less-tiny") or nova.compute.create_flavor(
         name="less-tiny", **TINY | {"ram": 256, "vcpus": 2}
     )
-    id = nova.server(SHORT_LIVED[1]).id
+    id = nova.server(FAULTS.short_lived[1]).id
     nova.compute.resize_server(id, flavor)
-    until("the resize", lambda: nova.servers()[SHORT_LIVED[1]].status == "VERIFY_RESIZE")
+    until("the resize", lambda: nova.servers()[FAULTS.short_lived[1]].status == "VERIFY_RESIZE")
     nova.compute.confirm_server_resize(id)
-    until("its confirmation", lambda: nova.servers()[SHORT_LIVED[1]].status == "ACTIVE")
+    until("its confirmation", lambda: nova.servers()[FAULTS.short_lived[1]].status == "ACTIVE")
     mark = nova.mark()
     ended = scene.apply()
     assert ended.code == 12, ended
-    assert f"{SHORT_LIVED[1]} was resized from 1 to 2 vCPUs" in ended.err
+    assert f"{FAULTS.short_lived[1]} was resized from 1 to 2 vCPUs" in ended.err
     assert nova.since(mark) == []
-    nova.delete([SHORT_LIVED[1]])
+    nova.delete([FAULTS.short_lived[1]])
 
 
 def test_a_server_that_moved_meanwhile_is_skipped_and_the_others_move(
     watari: Watari, nova: Nova, crowd: list[Server]
 ) -> None:
-    scene = Scene.of(watari, nova, list(CROWD[:2]))
-    other = next(host for host in ("cmp13", "cmp14") if host not in (crowd[0].host, scene.plan.operations[0].target))
-    nova.move(CROWD[0], other)
+    scene = Scene.of(watari, nova, FAULTS.crowd[:2])
+    other = next(host for host in ("cmp19", "cmp20") if host not in (crowd[0].host, scene.plan.operations[0].target))
+    nova.move(FAULTS.crowd[0], other)
     ended = scene.apply()
     assert ended.code == 3, ended
     states, notes = watari.states(scene.run), watari.notes(scene.run)
-    assert (states[CROWD[0]], states[CROWD[1]]) == ("skipped", "done")
-    assert f"is on {other}" in notes[CROWD[0]]
-    nova.move(CROWD[0], scene.plan.operations[0].source)
+    assert (states[FAULTS.crowd[0]], states[FAULTS.crowd[1]]) == ("skipped", "done")
+    assert f"is on {other}" in notes[FAULTS.crowd[0]]
+    nova.move(FAULTS.crowd[0], scene.plan.operations[0].source)
 
 
 def test_a_second_apply_of_the_same_plan_is_turned_away_while_the_first_works(
     watari: Watari, nova: Nova, crowd: list[Server]
 ) -> None:
-    scene = Scene.of(watari, nova, list(CROWD[:2]))
+    scene = Scene.of(watari, nova, FAULTS.crowd[:2])
     for host in {op.source for op in scene.plan.operations}:
         nova.lab.knobs(host, seconds=6)
     with ending(scene.begin()) as first:

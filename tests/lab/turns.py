@@ -1,0 +1,57 @@
+"""Groups of tests on one lab, in processes of their own: most run side by side, those that stop the whole lab alone.
+
+What one of them broke fails the rest of its group at once, instead of every test after its own long wait.
+"""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from lab.rig import folder
+
+
+@contextmanager
+def taken(*, alone: bool) -> Iterator[None]:
+    """While it is entered no other test runs, or none that has to be alone. Who wants to be alone holds up the next."""
+    with _file("gate") as gate, _file("turn") as turn:
+        fcntl.flock(gate, fcntl.LOCK_EX)
+        fcntl.flock(turn, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        fcntl.flock(gate, fcntl.LOCK_UN)
+        yield
+
+
+def forget() -> None:
+    """A new run of the tests: nothing is broken yet."""
+    folder().mkdir(parents=True, exist_ok=True)
+    for path in folder().glob("tests-*.broken"):
+        path.unlink()
+
+
+def check(group: str) -> None:
+    """Fails the test if an earlier one of its group left the lab broken."""
+    path = _broken(group)
+    if path.exists():
+        pytest.fail(f"not run: the lab is broken since {path.read_text()}", pytrace=False)
+
+
+@contextmanager
+def breaking(group: str, test: str) -> Iterator[None]:
+    """What fails in here is the lab's end for the group."""
+    try:
+        yield
+    except BaseException as e:
+        _broken(group).write_text(f"{test}: {e}")
+        raise
+
+
+def _broken(group: str) -> Path:
+    return folder() / f"tests-{group}.broken"
+
+
+@contextmanager
+def _file(name: str) -> Iterator[int]:
+    with (folder() / f"tests-{name}.lock").open("a") as file:
+        yield file.fileno()
