@@ -34,7 +34,7 @@ class Within(OpenStackCloud):
     def inventory(self) -> Inventory:
         whole = super().inventory()
         servers = {id: server for id, server in whole.servers.items() if server.host in self.part}
-        groups = {g.id: replace(g, members=g.members & servers.keys()) for g in whole.groups.values()}
+        groups = {g.id: replace(g, members=g.members.intersection(servers)) for g in whole.groups.values()}
         return replace(
             whole, hosts={name: host for name, host in whole.hosts.items() if name in self.part}, servers=servers,
             groups=groups, flights=self._ours(whole.flights), past=self._ours(whole.past),

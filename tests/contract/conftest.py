@@ -57,6 +57,7 @@ CONTRACT = "contract"  # the group of tests that has a zone of the lab to itself
 WORLDS: dict[str, Callable[[], World]] = {"sim": simulated}
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist looks at the groups after it
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in filter(is_real, items):
         item.add_marker(pytest.mark.xdist_group(CONTRACT))

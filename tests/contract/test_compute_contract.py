@@ -1,12 +1,15 @@
 """What every cloud behind Compute, Meter and Clock does, simulated or real: reading it, and its hosts."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from contract.world import World
+from watari.drivers.snapshot_file import read_snapshot, write_snapshot
 from watari.errors import Refused
 from watari.model.compute import HostName, ServerId
+from watari.observe.compute import compute_snapshot
 
 # Reading
 
@@ -39,6 +42,14 @@ def test_the_servers_of_this_world_are_as_the_tests_need_them(world: World) -> N
         world.off: "SHUTOFF",
     }
     assert world.compute.flights() == ()
+
+
+def test_what_was_read_can_be_written_to_a_file_and_read_again(world: World, tmp_path: Path) -> None:
+    snapshot = compute_snapshot(world.compute, world.meter, world.clock)
+    write_snapshot(snapshot, tmp_path / "cluster.json")
+    again = read_snapshot(tmp_path / "cluster.json")[0]
+    assert (again.hosts, again.servers, again.groups) == (snapshot.hosts, snapshot.servers, snapshot.groups)
+    assert again.loads.keys() == snapshot.loads.keys()
 
 
 def test_a_missing_server_is_located_nowhere(world: World) -> None:

@@ -120,7 +120,8 @@ class Nova:
         """Ask for small servers without networks, spread over the hosts in turn; those that exist are left."""
         have = self.servers()
         image = next(iter(self._demo.image.images())).id
-        flavor = self.compute.find_flavor("tiny") or self.compute.create_flavor(name="tiny", **TINY)
+        size = f"tiny-{self.part.name}"
+        flavor = self.compute.find_flavor(size) or self.compute.create_flavor(name=size, **TINY)
 
         def create(row: tuple[int, str]) -> None:
             number, name = row

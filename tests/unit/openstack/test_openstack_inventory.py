@@ -234,7 +234,8 @@ def test_a_group_has_the_members_that_exist(opened: Opener, nova: SmallNova) -> 
     nova.servers = [server_row("web")]
     nova.groups = [{"id": "g", "name": "web", "policy": "soft-affinity", "members": ["web", "deleted"]}]
     group = read(nova, opened).groups[GroupId("g")]
-    assert (group.policy, set(group.members)) == ("soft-affinity", {"web"})
+    assert (group.policy, group.members) == ("soft-affinity", frozenset({"web"}))
+    assert hash(group), "a value, like all of the model"
 
 
 def test_moves_of_the_last_day_are_flights_or_past(opened: Opener, nova: SmallNova) -> None:

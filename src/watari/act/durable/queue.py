@@ -1,6 +1,8 @@
 """What DBOS's queues hold, and what they should: an operation that no living process carries out is queued again."""
 
 import logging
+import threading
+import time
 import uuid
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -22,6 +24,7 @@ VERSION: Final = "watari-1"  # of the workflow: workers take only work of their 
 WORKFLOW: Final = "carry-out"
 WAITING: Final = "watari-waiting"
 UNDER_WAY: Final = "watari-under-way"  # holds budgets that all the waiting ones may wait for: never behind them
+HANDED_S: Final = 1.0  # between the queue and the thread that carries out what it handed over
 Place = tuple[str, str]  # run and operation
 
 
@@ -33,7 +36,9 @@ class Queue:
     lease: Lease
     at_work: Callable[[Place], bool]
     _client: DBOSClient = field(init=False)
-    _suspects: set[str] = field(default_factory=set)  # handed to this process, and not seen at work
+    # Entries that were handed to this process and not seen at work, since when (monotonic).
+    _suspects: dict[str, float] = field(default_factory=dict)
+    _filling: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         self._client = DBOSClient(
@@ -52,6 +57,10 @@ class Queue:
 
         Any process may, at any time. That two do at once costs an entry that finds its operation taken.
         """
+        with self._filling:
+            return self._fill(only, but)
+
+    def _fill(self, only: Collection[str] | None, but: Collection[str]) -> int:
         with self.store.translating():
             entries = self._client.list_workflows(
                 name=WORKFLOW, status=["ENQUEUED", "PENDING"], load_input=False, load_output=False
@@ -77,10 +86,11 @@ class Queue:
     def _dead(self, entries: list[Any], living: set[str]) -> set[str]:
         """Entries in the hands of processes that are gone, or that were handed to this one and got lost on the way."""
         pending = [e for e in entries if e.status == "PENDING"]
-        me = self.lease.executor
-        lost = {e.workflow_id for e in pending if e.executor_id == me and not self.at_work(_place(e.workflow_id))}
-        dead = {e.workflow_id for e in pending if e.executor_id not in living} | (lost & self._suspects)
-        self._suspects = lost - dead
+        now, mine = time.monotonic(), [e.workflow_id for e in pending if e.executor_id == self.lease.executor]
+        lost = {id: self._suspects.get(id, now) for id in mine if not self.at_work(_place(id))}
+        late = {id for id, since in lost.items() if now - since > HANDED_S}
+        dead = {e.workflow_id for e in pending if e.executor_id not in living} | late
+        self._suspects = {id: since for id, since in lost.items() if id not in dead}
         return dead
 
     def _is_free(self, row: Any, queued: set[Place]) -> bool:

@@ -171,4 +171,4 @@ class OpenStackCloud:
 
 
 def _known(group: ServerGroup, servers: dict[ServerId, Server]) -> ServerGroup:
-    return ServerGroup(group.id, group.name, group.policy, group.members & servers.keys())
+    return ServerGroup(group.id, group.name, group.policy, group.members.intersection(servers))
