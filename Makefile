@@ -39,7 +39,7 @@ lab: $(STAMP) ## a real OpenStack on this machine: watari lab up
 
 test-lab: $(STAMP) ## the contract, fault and kill tests on the lab's real OpenStack
 	@echo "== pytest on the lab"
-	@CI=1 WATARI_TEST_LAB=1 $(BIN)/python -m pytest -q -n 3 --dist loadgroup --no-loadscope-reorder --durations=15 tests/lab tests/contract $(ARGS)
+	@CI=1 WATARI_TEST_LAB=1 PYTHONPATH=tests $(BIN)/python -m lab --durations=5 $(ARGS)
 
 bench-durable: $(STAMP) ## steps per second of the durable executor, beside the bare cost of a step
 	@echo "== benchmark of durable runs"

@@ -6,12 +6,9 @@ import signal
 import pytest
 from hypothesis import settings
 
-from lab import rig, turns
 from lab.rig import lab
 
 __all__ = ["lab"]
-
-LAB = pytest.StashKey[rig.Phases]()
 
 settings.register_profile("dev", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
@@ -22,19 +19,6 @@ def pytest_configure() -> None:
     """A run in the background ignores Ctrl-C, and so would every command that the tests start."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_sessionstart(session: pytest.Session) -> None:
-    """Before xdist starts the processes that the tests are shared out to."""
-    if rig.WANTED and not hasattr(session.config, "workerinput"):
-        turns.forget()
-        session.config.stash[LAB] = rig.started(session.config)
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    if phases := session.config.stash.get(LAB, None):
-        rig.stopped(phases)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -220,7 +220,7 @@ def _nova(cloud: Connection) -> Any:
 
 
 def _zones(cloud: Connection, watari: OpenStackCloud, wanted: str) -> tuple[list[str], list[str]]:
-    """The hosts of that zone, or the one with most, and those of others; made of hosts without aggregates if need be."""
+    """The hosts of that zone, or of the one with most, and all others; zones are made where there are no aggregates."""
     hosts = list(watari.inventory().hosts.values())
     if len(_by_zone(hosts)) < 2:
         names = sorted(h.name for h in hosts if not h.aggregates)

@@ -9,7 +9,7 @@ import pytest
 
 from contract.world import World
 from lab import turns
-from lab.parts import CONTRACT_ZONE
+from lab.parts import CONTRACT, CONTRACT_ZONE
 from lab.rig import WANTED
 from watari.drivers.sim.cloud import SimCloud
 from watari.drivers.sim.demand import TraceDemand
@@ -52,15 +52,7 @@ def simulated() -> World:
     )  # fmt: skip
 
 
-CONTRACT = "contract"  # the group of tests that has a zone of the lab to itself
-
 WORLDS: dict[str, Callable[[], World]] = {"sim": simulated}
-
-
-@pytest.hookimpl(tryfirst=True)  # xdist looks at the groups after it
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in filter(is_real, items):
-        item.add_marker(pytest.mark.xdist_group(CONTRACT))
 
 
 def is_real(item: pytest.Item) -> bool:

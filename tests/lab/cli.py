@@ -117,7 +117,7 @@ def drain(process: Process) -> None:
         process.communicate()
 
 
-def until(what: str, reached: Callable[[], Any], timeout_s: float = 90.0, every_s: float = 0.3) -> Any:
+def until(what: str, reached: Callable[[], Any], timeout_s: float = 90.0, every_s: float = 0.5) -> Any:
     """Look until there is something to see; returns it. Fails the test after a while."""
     end = time.monotonic() + timeout_s
     while True:

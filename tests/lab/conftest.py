@@ -19,16 +19,15 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist looks at the groups after it
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     order = list(MODULES)
-    for item in items:
-        if item.path.is_relative_to(HERE):
-            item.add_marker(pytest.mark.xdist_group(MODULES[item.path.name].name))
-            if not WANTED:
-                item.add_marker(pytest.mark.skip(reason="needs the lab: make test-lab"))
-    if WANTED:
-        items.sort(key=lambda item: order.index(item.path.name) if item.path.is_relative_to(HERE) else len(order))
+    ours = [item for item in items if item.path.is_relative_to(HERE)]
+    if not WANTED:
+        for item in ours:
+            item.add_marker(pytest.mark.skip(reason="needs the lab: make test-lab"))
+        return
+    place = {item: order.index(item.path.name) for item in ours}
+    items.sort(key=lambda item: place.get(item, len(order)))
 
 
 @pytest.hookimpl(wrapper=True)

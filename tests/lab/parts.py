@@ -39,7 +39,7 @@ def _numbered(prefix: str, numbers: Iterable[int]) -> tuple[str, ...]:
 # The sample servers of the lab, two overloaded hosts among theirs, and a crowd in the second zone.
 DONE = Part("done", ("az1", "az2"), _numbered("cmp", range(9, 15)), _numbered("crowd-", range(1, 41)))
 FAULTS = Part("faults", ("az3",), _numbered("cmp", range(15, 21)), _numbered("flock-", range(1, 25)), ("gone", "grown"))
-CONTRACT_ZONE = "az4"
+CONTRACT, CONTRACT_ZONE = "contract", "az4"  # the contract of the ports has a zone, too
 PARTS = {part.name: part for part in (DONE, FAULTS)}
 # Which module belongs to which group, in the order in which they run. The first ones of DONE need no measured loads: by
 # the time of the balance there are some, and nobody waited for them.

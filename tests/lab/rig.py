@@ -1,23 +1,24 @@
-"""The lab that the tests share: installed and started once per run of pytest, with the time that each part took.
-
-The process that the user started starts and stops it; the ones among which the tests are shared out find it running.
-"""
+"""The lab that the tests share: installed and started once per run of them, with the time that each part took."""
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from watari.errors import BadInput, WatariError
+from lab import turns
+from lab.turns import folder
+from watari.errors import BadInput
 
 if TYPE_CHECKING:
     from watari.lab.lab import Lab
 
 WANTED = os.environ.get("WATARI_TEST_LAB") == "1"
 KEPT = os.environ.get("WATARI_KEEP_LAB") == "1"
+SHARED = "WATARI_LAB_SHARED"  # in the environment of a group whose lab somebody else starts and stops
+SHARED_BY_GROUPS = os.environ.get(SHARED) == "1"
 AS_IS = os.environ.get("WATARI_LAB_AS_IS") == "1"  # while writing tests: the lab as the last run left it
 COMPUTES, ZONES = 28, 4  # seven in each zone: the contract needs that many in one
 BASE_PORT = 23400
@@ -53,27 +54,14 @@ class Phases:
         self._write(f"lab: {spent}")
 
 
-def folder() -> Path:
-    """`$WATARI_LAB_DIR`, else `.lab` beside the sources."""
-    named = os.environ.get("WATARI_LAB_DIR")
-    return Path(named).resolve() if named else Path(__file__).resolve().parents[2] / ".lab"
-
-
-def started(config: pytest.Config) -> Phases:
-    """Start a lab as new. Ends the run of pytest, in words, if that does not work."""
-    terminal = config.pluginmanager.get_plugin("terminalreporter")
-    assert terminal is not None
-    phases = Phases(terminal.write_line)
-    try:
-        lab = opened(folder(), phases.say)
-        (lab.up if AS_IS else lab.reset)()
-    except WatariError as e:
-        pytest.exit(f"the lab does not start: {e}", returncode=1)
+def start(phases: Phases) -> None:
+    """A lab as new. Raises what the lab raises."""
+    lab = opened(folder(), phases.say)
+    (lab.up if AS_IS else lab.reset)()
     phases.begin("tests")
-    return phases
 
 
-def stopped(phases: Phases) -> None:
+def stop(phases: Phases) -> None:
     """With WATARI_KEEP_LAB=1 it goes on running; software and template stay in any case."""
     phases.begin("stop")
     if not KEPT:
@@ -82,9 +70,26 @@ def stopped(phases: Phases) -> None:
 
 
 @pytest.fixture(scope="session")
-def lab() -> "Lab":
+def lab(request: pytest.FixtureRequest) -> "Iterator[Lab]":
     """The lab, which runs."""
-    return opened(folder(), lambda _: None)
+    terminal = request.config.pluginmanager.get_plugin("terminalreporter")
+    capture = request.config.pluginmanager.get_plugin("capturemanager")
+    assert terminal is not None
+    assert capture is not None
+
+    def write(line: str) -> None:
+        with capture.global_and_fixture_disabled():
+            terminal.write_line(line)
+
+    phases = Phases(write)
+    if not SHARED_BY_GROUPS:
+        turns.forget()
+        start(phases)
+    try:
+        yield opened(folder(), phases.say)
+    finally:
+        if not SHARED_BY_GROUPS:
+            stop(phases)
 
 
 def opened(root: Path, say: Callable[[str], None]) -> "Lab":

@@ -4,13 +4,18 @@ What one of them broke fails the rest of its group at once, instead of every tes
 """
 
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from lab.rig import folder
+
+def folder() -> Path:
+    """Where the lab of the tests is: `$WATARI_LAB_DIR`, else `.lab` beside the sources."""
+    named = os.environ.get("WATARI_LAB_DIR")
+    return Path(named).resolve() if named else Path(__file__).resolve().parents[2] / ".lab"
 
 
 @contextmanager
