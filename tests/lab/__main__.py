@@ -4,6 +4,7 @@ Every line says whose it is. Exit code 0 if all of them passed. The lab is start
 """
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -20,17 +21,20 @@ QUIET = ("-v", "--tb=short", "--no-header", "-p", "no:xdist", "-p", "no:cachepro
 
 
 def main(options: Sequence[str]) -> int:
+    turns.forget()
     phases = rig.Phases(lambda line: say("lab", line.removeprefix("lab: ")))
+    running: list[Group] = []
     try:
         rig.start(phases)
+        running += [Group(name, words, options) for name, words in groups().items()]
+        return max(group.wait() for group in running)
     except WatariError as e:
         say("lab", str(e))
         return 1
-    try:
-        ended = [group.wait() for group in [Group(name, words, options) for name, words in groups().items()]]
     finally:
+        for group in running:
+            group.end()
         rig.stop(phases)
-    return max(ended)
 
 
 def groups() -> dict[str, list[str]]:
@@ -60,6 +64,12 @@ class Group:
         say(self.name, f"ended with {code} after {time.monotonic() - self._began:.0f} s")
         return abs(code)
 
+    def end(self) -> None:
+        """Ctrl-C, unless it has ended."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+            self.wait()
+
     def _read(self) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
@@ -73,5 +83,4 @@ def say(who: str, line: str) -> None:
 
 
 if __name__ == "__main__":
-    turns.forget()
     sys.exit(main(sys.argv[1:]))

@@ -22,7 +22,7 @@ PYTHON_PACKAGES = (
     "neutron==29.0.0",
     "pymysql",
     "python-memcached",
-    "uwsgi",
+    "pyuwsgi",  # uWSGI as a wheel: nothing has to be compiled
 )
 NEEDED_MIB = 2048  # the environment, the template and the data of six hosts, with room
 _POLICY = Path("/usr/sbin/policy-rc.d")
@@ -91,7 +91,6 @@ def install_python_packages(paths: LabPaths, say: Say) -> None:
     free_mib = shutil.disk_usage(paths.root).free // (1024 * 1024)
     if free_mib < NEEDED_MIB:
         raise Permanent(f"{paths.root} has {free_mib} MiB free and the lab needs about {NEEDED_MIB}; free space first")
-    _check_compiler()
     say(f"installing {' '.join(PYTHON_PACKAGES[:5])} and what they need (once, a few minutes)")
     log = paths.log_of("pip")
     shutil.rmtree(paths.venv, ignore_errors=True)  # of other packages, or of another Python, or broken off
@@ -117,17 +116,6 @@ def link_virt(paths: LabPaths) -> None:
     (described / "entry_points.txt").write_text(
         "[neutron.ml2.mechanism_drivers]\nwatari_lab = watari_lab_ml2:LabMechanismDriver\n"
     )
-
-
-def _check_compiler() -> None:
-    """uWSGI comes as source. Raises BadInput naming the packages that are missing."""
-    missing = [] if shutil.which("cc") or shutil.which("gcc") else ["build-essential"]
-    header = Path(sysconfig.get_path("include")) / "Python.h"
-    if not header.exists():
-        missing.append("python3-dev")
-    if missing:
-        words = " ".join(missing)
-        raise BadInput(f"uWSGI has to be compiled; install {words} first: apt-get install {words}")
 
 
 def _fingerprint() -> str:

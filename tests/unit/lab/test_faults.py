@@ -95,7 +95,6 @@ def test_python_packages_are_installed_once(lab: Lab, monkeypatch: pytest.Monkey
         lab.paths.venv.mkdir(exist_ok=True)
 
     monkeypatch.setattr(packages, "_run", run)
-    monkeypatch.setattr(packages, "_check_compiler", lambda: None)
     monkeypatch.setattr(packages, "NEEDED_MIB", 0)
     for _ in range(2):
         packages.install_python_packages(lab.paths, lambda _: None)
