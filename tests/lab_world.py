@@ -20,7 +20,7 @@ SMALL = {"ram": 512, "vcpus": 1, "disk": 1}
 API = "2.90"  # servers without a network, on a host of our choice
 NEAR = 7  # hosts of one zone: of the servers, target, spare, the frail one's, full, snug, disabled
 PATIENCE_S = 180.0
-LOOK_S = 0.3
+LOOK_S = 0.5
 Moved = TypeVar("Moved", Flight, PastMove)
 
 
@@ -66,6 +66,7 @@ class LabWorld(World):
     homes: Mapping[ServerId, HostName] = field(default_factory=dict)
     ring: tuple[HostName, ...] = ()
     near: tuple[HostName, ...] = ()
+    zone: str = ""
     pace: Callable[[float], None] | None = None
     live_s: float = 3.0
 
@@ -99,7 +100,8 @@ class LabWorld(World):
 
     def _seen(self) -> list[Any]:
         """The world's servers as Nova shows them, in one call."""
-        return [server for server in self.nova.servers(all_projects=True) if server.id in self.homes]
+        found = self.nova.servers(all_projects=True, availability_zone=self.zone)
+        return [server for server in found if server.id in self.homes]
 
     def _busy(self) -> bool:
         return any(server.status in BUSY for server in self._seen())
@@ -168,7 +170,7 @@ def lab_world(
     """
     cloud = _connection(cloud_name, clouds_yaml)
     watari = connect(cloud_name, [clouds_yaml])
-    near, far = _zones(cloud, watari, zone)
+    zone, near, far = _zones(cloud, watari, zone)
     home, target, spare, alone, off, snug, full = map(HostName, near)
     servers = _servers(cloud, near)
     world = LabWorld(
@@ -176,7 +178,7 @@ def lab_world(
         server=servers["web-1"], target=target, spare=spare, other_zone=HostName(far[0]), full=full, snug=snug,
         disabled=off, apart=servers["db-1"], apart_from=target, silent=servers["mute-1"], off=servers["off-1"],
         frail=servers["frail-1"], kill_host=kill_host, revive_host=revive_host, patience_s=PATIENCE_S, look_s=LOOK_S,
-        nova=_nova(cloud), pace=pace, ring=(home, target, spare), near=tuple(map(HostName, near)),
+        nova=_nova(cloud), pace=pace, ring=(home, target, spare), near=tuple(map(HostName, near)), zone=zone,
         homes={
             servers["web-1"]: home, servers["db-1"]: home, servers["off-1"]: home, servers["db-2"]: target,
             servers["mute-1"]: spare, servers["frail-1"]: alone,
@@ -219,8 +221,8 @@ def _nova(cloud: Connection) -> Any:
     return cloud.compute
 
 
-def _zones(cloud: Connection, watari: OpenStackCloud, wanted: str) -> tuple[list[str], list[str]]:
-    """The hosts of that zone, or of the one with most, and all others; zones are made where there are no aggregates."""
+def _zones(cloud: Connection, watari: OpenStackCloud, wanted: str) -> tuple[str, list[str], list[str]]:
+    """That zone or the one with most hosts, its hosts, and all others; zones are made where there are none."""
     hosts = list(watari.inventory().hosts.values())
     if len(_by_zone(hosts)) < 2:
         names = sorted(h.name for h in hosts if not h.aggregates)
@@ -234,7 +236,7 @@ def _zones(cloud: Connection, watari: OpenStackCloud, wanted: str) -> tuple[list
     far = sorted(host for zone, names in by_zone.items() if zone != near for host in names)
     if len(by_zone.get(near, ())) < NEAR or not far:
         raise AssertionError(f"the contract needs {NEAR} hosts in one zone and one in another, here are {by_zone}")
-    return sorted(by_zone[near])[:NEAR], far
+    return near, sorted(by_zone[near])[:NEAR], far
 
 
 def _by_zone(hosts: Iterable[Host]) -> dict[str, list[str]]:

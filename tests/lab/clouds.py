@@ -34,5 +34,6 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def save(known: dict[str, Any], path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump({"clouds": known}, sort_keys=False), encoding="utf-8")
     return path

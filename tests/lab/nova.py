@@ -56,11 +56,16 @@ class Nova:
 
     def servers(self) -> dict[str, Seen]:
         """By name, of all projects. As Nova writes them: the SDK's objects cost the tests more time than Nova does."""
-        rows: list[dict[str, Any]] = []
-        for zone in self.part.zones:
-            path = f"/servers/detail?all_tenants=1&availability_zone={zone}"
-            rows += self.compute.get(path, microversion="2.95").json()["servers"]
-        return {row["name"]: _seen(row) for row in rows}
+        found = [seen for zone in self.part.zones for seen in self._listed(f"availability_zone={zone}")]
+        return {server.name: server for server in found}
+
+    def anywhere(self, name: str) -> Seen | None:
+        """A server of ours that Nova may have taken to any zone, as it does when it resizes."""
+        return next(iter(self._listed(f"name=^{name}$")), None)
+
+    def _listed(self, which: str) -> list[Seen]:
+        answer = self.compute.get(f"/servers/detail?all_tenants=1&{which}", microversion="2.95")
+        return [_seen(row) for row in answer.json()["servers"]]
 
     def server(self, name: str) -> Server:
         """As a plan wants it."""
@@ -155,12 +160,10 @@ class Nova:
         until(f"{len(names)} servers to boot", run, timeout_s=180.0, every_s=1.0)
         return self.some(names)
 
-    def delete(self, names: Iterable[str]) -> None:
-        have = self.servers()
-        gone = [have[name] for name in names if name in have]
-        for server in gone:
+    def delete(self, name: str) -> None:
+        if server := self.anywhere(name):
             self.compute.delete_server(server.id, force=True)
-        until("servers to be deleted", lambda: not {s.name for s in gone} & self.servers().keys())
+        until(f"{name} to be deleted", lambda: self.anywhere(name) is None)
 
     def move(self, name: str, target: str) -> None:
         """Move a server past Watari, and wait until it is there."""

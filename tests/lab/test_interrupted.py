@@ -32,10 +32,12 @@ def killed(
     for host in FAULTS.hosts:
         lab.knobs(host, seconds=1)
 
+    base = tmp_path_factory.mktemp("killed")
+
     def play(n: int, point: tuple[str, str]) -> tuple[Scene, Ended, Ended]:
-        home = tmp_path_factory.mktemp("-".join(point))
+        home = base / "-".join(point)
         watari = Watari(clouds.written(lab.paths.clouds_yaml, home / "clouds.yaml"), home)
-        scene = Scene.of(watari, nova, FAULTS.crowd[2 * n : 2 * n + 2], at_once=1)
+        scene = Scene.of(watari, nova, FAULTS.crowd[2 * n : 2 * n + 2], at_once=6)
         words = ("apply", scene.file, "--policy", scene.policy, "--yes")
         process = watari.start(*words, module=("lab.dying", *point))
         first = Watari.end(process)

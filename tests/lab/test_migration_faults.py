@@ -36,10 +36,10 @@ def copies(
         "refused": {},
     }
     hosts = {"breaks": "cmp15", "hangs": "cmp17", "drags": "cmp19", "refused": "cmp16"}
-    places = nova.places()
+    places, base = nova.places(), tmp_path_factory.mktemp("copies")
 
     def play(name: str) -> Played:
-        home = tmp_path_factory.mktemp(name)
+        home = base / name
         watari = Watari(clouds.written(lab.paths.clouds_yaml, home / "clouds.yaml"), home)
         scene = Scene.of(watari, nova, [one_on(places, hosts[name])], budgets=budgets[name])
         return scene, scene.apply()
