@@ -149,6 +149,66 @@ class Storage(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a member stands with its orchestrator.
+
+    `out`: it is given no work (cordoned, in maintenance). `ours`: because Watari asked for that. `serving`: it is given
+    work and is fit for it (Ready, all checks pass). `left`: what of its work has to leave yet, in words ("3 pods: …").
+    `note`: why it does not serve, in words for a person.
+    """
+
+    out: bool
+    serving: bool
+    ours: bool = False
+    left: str = ""
+    note: str = ""
+
+
+class Orchestrator(Protocol):
+    """What gives servers work: Kubernetes, Consul, a load balancer. Every method may raise Transient and Permanent.
+
+    A change whose answer was lost may be asked for again: all of them are idempotent. docs/reference/orchestrators.md
+    tells how to write one; watari.conformance has the tests that each has to pass.
+    """
+
+    name: str
+
+    def members(self, servers: Collection[Server]) -> Mapping[ServerId, str]:
+        """Which of these servers work for it, and what it calls them. A few calls for thousands of servers."""
+        ...
+
+    def standing(self, member: str, was: str = "") -> Standing | None:
+        """None for one that it does not know (any more). What did not pass in `was` need not pass now to serve."""
+        ...
+
+    def was(self, member: str) -> str:
+        """What `attach` has to know to give back exactly what was before `detach`; opaque to the caller.
+
+        Of a member that is out of service because of us: what it was before that, if the orchestrator keeps it.
+        """
+        ...
+
+    def why_not(self, member: str) -> str:
+        """Why it must not leave now, in words: a quorum, the last instance of a service. Empty if it may."""
+        ...
+
+    def detach(self, member: str, reason: str) -> None:
+        """Give it no more work, leave our mark with `reason`, and make what it has go elsewhere. Returns at once.
+
+        It is called again every few seconds until nothing is `left`: what refuses to leave is asked again then.
+        """
+        ...
+
+    def attach(self, member: str, was: str) -> None:
+        """Give it work again, as before; take our mark away. One that somebody else took out of service stays out."""
+        ...
+
+    def left_out(self) -> Mapping[str, str]:
+        """Members that are out of service because of us, with the reason that we left: somebody has to look at them."""
+        ...
+
+
 class Meter(Protocol):
     """Where loads come from. A server without data is absent from the answer, never zero."""
 

@@ -2,26 +2,29 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from watari.act.journal import OperationRecord
 from watari.model.compute import Flight, Host, HostName
+from watari.plan.accompany import orchestrators_of
 from watari.plan.plan import Operation
-from watari.plan.steps import Move
-from watari.policy.values import Budgets, Peak, Policy
+from watari.plan.steps import MOVES, Move
+from watari.policy.values import Peak, Policy
 
 LEAST_SHARE = 0.2  # a move that would get less than this share of a link's budget waits: slow copies never converge
 
 
 @dataclass(frozen=True, slots=True)
 class UnderWay:
-    """A move that holds budgets; `rate_mib_s` is what it was allowed."""
+    """An operation with a move that holds budgets; `rate_mib_s` is what the move was allowed, 0 once it is over."""
 
     source: HostName
     target: HostName
     zone: str
     role: str
     rate_mib_s: float
+    orchestrators: tuple[str, ...] = ()  # that have a member less meanwhile
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +54,20 @@ class Guard:
 
         What moves nothing (a host that is disabled, say) takes no place and copies nothing: only the switch stops it.
         """
-        moves, step, budgets = list(under_way), op.move, self.policy.budgets
+        moves, step = list(under_way), op.move
         if step is None:
             return Wait(f"stopped: {self.stopped}") if self.stopped else Go(None)
         if why := self._closed(op.zone, at):
             return Wait(why)
         peaks = self._peaks(op.zone, at)
-        if why := _peak_why(peaks, moves) or _concurrency(op, step, moves, budgets):
+        if why := _peak_why(peaks, moves) or _concurrency(op, step, moves, self.policy):
             return Wait(why)
         share = min((p.bandwidth for p in peaks), default=1.0)
         return self._rate(step.source, step.target, step.bandwidth_mib_s, moves, share)
+
+    def may_go_on(self) -> str:
+        """Why an operation that has begun must not take its next step; empty: it may."""
+        return f"stopped: {self.stopped}" if self.stopped else ""
 
     def _closed(self, zone: str, at: datetime) -> str:
         if self.stopped:
@@ -115,20 +122,40 @@ def _peak_why(peaks: list[Peak], moves: list[UnderWay]) -> str:
     return ""
 
 
-def _concurrency(op: Operation, step: Move, moves: list[UnderWay], budgets: Budgets) -> str:
-    counts = (
+def _concurrency(op: Operation, step: Move, moves: list[UnderWay], policy: Policy) -> str:
+    budgets, at_once = policy.budgets, policy.orchestration.at_once
+    counts = [
         ("moves in total", len(moves), budgets.total),
         (f"moves in {op.zone}", sum([m.zone == op.zone for m in moves]), budgets.per_zone),
         (f"moves out of {step.source}", sum([m.source == step.source for m in moves]), budgets.per_host_out),
         (f"moves into {step.target}", sum([m.target == step.target for m in moves]), budgets.per_host_in),
         (f"moves of role {op.role}", sum([m.role == op.role for m in moves]) if op.role else 0, budgets.per_role),
-    )
+    ]
+    counts += [
+        (f"members of {name} out of service", sum([name in m.orchestrators for m in moves]), at_once)
+        for name in orchestrators_of(op)
+    ]
     return next((f"{what}: {used} of {limit}" for what, used, limit in counts if used >= limit), "")
 
 
-def holding(op: Operation, step: Move) -> UnderWay:
-    """The budgets that an operation holds while its move goes on."""
-    return UnderWay(step.source, step.target, op.zone, op.role, step.bandwidth_mib_s or 0.0)
+def holding(record: OperationRecord) -> UnderWay | None:
+    """The budgets that an operation holds: from its first step to its last, so that what has begun is not held up.
+
+    None while it holds none.
+    """
+    moving = record.moving
+    if moving is None or not isinstance(moving.step, MOVES) or not record.under_way:
+        return None
+    step, op = moving.step, record.operation
+    rate = 0.0 if moving.over else step.bandwidth_mib_s or 0.0
+    return UnderWay(step.source, step.target, op.zone, op.role, rate, orchestrators_of(op))
+
+
+def allot(record: OperationRecord, rate_mib_s: float | None) -> None:
+    """Let the operation's move copy at that rate at most."""
+    moving = record.moving
+    if moving is not None and isinstance(moving.step, MOVES):
+        moving.step = replace(moving.step, bandwidth_mib_s=rate_mib_s)
 
 
 def foreign(flights: Iterable[Flight], own: Iterable[UnderWay], hosts: Mapping[HostName, Host]) -> list[UnderWay]:

@@ -6,9 +6,10 @@ from typing import Any, Protocol, TypeVar
 
 from watari.act.hosts import DisablingHost, EnablingHost
 from watari.act.migrations import ColdMigration, LiveMigration
-from watari.act.outcomes import Done, Failed, Outcome, Progress
-from watari.plan.steps import ColdMigrate, DisableHost, EnableHost, LiveMigrate, Step
-from watari.ports import Compute, Storage
+from watari.act.orchestrators import Attaching, Detaching
+from watari.act.outcomes import Done, Failed, Outcome, Progress, Ready
+from watari.plan.steps import Attach, ColdMigrate, Detach, DisableHost, EnableHost, LiveMigrate, Step
+from watari.ports import Compute, Orchestrator, Storage
 
 __all__ = ["ColdMigration", "Done", "Failed", "Handler", "Handlers", "LiveMigration", "Outcome", "Progress", "handlers"]
 
@@ -18,8 +19,8 @@ S = TypeVar("S", contravariant=True)
 class Handler(Protocol[S]):
     """One verb. Every method may raise Transient (call again; after `start`: `find` first) and Refused (never will)."""
 
-    def check(self, step: S) -> Done | Failed | None:
-        """Before anything is asked: done already, impossible by now (stale), or None: go on."""
+    def check(self, step: S) -> Ready | Done | Failed | None:
+        """Before anything is asked: done already, impossible by now (stale), or go on: None, or Ready with the step."""
         ...
 
     def start(self, step: S) -> str:
@@ -49,11 +50,16 @@ class Handler(Protocol[S]):
 Handlers = Mapping[type[Step], Handler[Any]]  # each verb's class with the handler of that class
 
 
-def handlers(compute: Compute, storage: Storage | None = None) -> Handlers:
+def handlers(
+    compute: Compute, storage: Storage | None = None, orchestrators: Mapping[str, Orchestrator] | None = None
+) -> Handlers:
     """The table of verbs of one cloud; `storage` is asked before a host is taken out of service."""
+    named = orchestrators or {}
     return {
         LiveMigrate: LiveMigration(compute),
         ColdMigrate: ColdMigration(compute),
         DisableHost: DisablingHost(compute, storage),
         EnableHost: EnablingHost(compute),
+        Detach: Detaching(named),
+        Attach: Attaching(named),
     }

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from watari.plan.plan import Operation, OperationId, Plan
-from watari.plan.steps import MOVES, VERBS, Step
+from watari.plan.steps import MOVES, VERBS, Attach, Detach, DisableHost, EnableHost, Step
 
 State = Literal["pending", "intended", "running", "undoing", "done", "failed", "undone", "skipped"]
 OVER: frozenset[State] = frozenset({"done", "failed", "undone", "skipped"})
@@ -34,6 +34,7 @@ class StepRecord:
     adopted: bool = False  # found under way; an earlier process, or somebody, asked for it
     stopping: str = ""  # why it is being stopped
     stop_at: datetime | None = None  # when it was first asked to stop
+    tried_at: datetime | None = None  # since when nobody could be asked, of what has to happen whatever else does
 
     @property
     def over(self) -> bool:
@@ -61,6 +62,11 @@ class OperationRecord:
     @property
     def under_way(self) -> bool:
         return self.state in ("intended", "running", "undoing")
+
+    @property
+    def begun(self) -> bool:
+        """One of its steps was begun: the others follow, or it is undone. It waits for no budget any more."""
+        return any(r.state != "pending" for r in self.steps)
 
     @property
     def note(self) -> str:
@@ -138,8 +144,13 @@ class Entry:
 
 def in_words(step: Step) -> str:
     """A step without the id of its subject, which says nothing to people: `live-migrate h1 -> h2`."""
-    verb = VERBS[type(step)]
-    return f"{verb} {step.source} -> {step.target}" if isinstance(step, MOVES) else f"{verb} {step.host}"
+    match step:
+        case Detach() | Attach():
+            return str(step)
+        case DisableHost() | EnableHost():
+            return f"{VERBS[type(step)]} {step.host}"
+        case _:
+            return f"{VERBS[type(step)]} {step.source} -> {step.target}"
 
 
 Journal = Callable[[Entry], None]  # must have stored the entry when it returns

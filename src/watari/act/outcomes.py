@@ -2,6 +2,15 @@
 
 from dataclasses import dataclass
 
+from watari.plan.steps import Step
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Before anything is asked: nothing is against it. `step` says also what has to be known when it is undone."""
+
+    step: Step
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:

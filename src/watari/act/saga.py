@@ -11,10 +11,11 @@ from typing import Protocol
 from watari.act.guard import Wait
 from watari.act.handlers import Handlers
 from watari.act.journal import OperationRecord, Run, State, StepRecord
-from watari.act.outcomes import Arrived, Done, Failed, Progress
+from watari.act.outcomes import Arrived, Done, Failed, Progress, Ready
 from watari.errors import Permanent, Refused, Transient
+from watari.plan.accompany import with_memory
 from watari.plan.plan import OperationId
-from watari.plan.steps import MOVES, LiveMigrate
+from watari.plan.steps import MOVES, Attach, Detach, LiveMigrate
 from watari.plan.text import format_duration
 from watari.ports import Clock
 
@@ -23,7 +24,9 @@ SKEW = timedelta(seconds=60)  # the cloud's clock may be behind ours
 SAME = timedelta(seconds=2)  # clouds keep whole seconds: a request of ours looks no older than that
 STALL_S = 900.0  # no progress for this long: the move is stopped, the server stays where it is
 DEADLINE_S = 4 * 3600.0  # longer than any move should take, whatever its progress
+PRESS_S = 5.0  # between two requests to an orchestrator to let the same server go, or to take it back
 INSIST_S = 30.0  # between two requests to stop the same move
+_OVER = {Detach: "empty", Attach: "back"}
 STOP_S = 600.0  # a move that goes on for this long after it was asked to stop is left to a person
 
 
@@ -39,7 +42,14 @@ class Books(Protocol):
         ...
 
     def intend(self, run: Run, record: OperationRecord, r: StepRecord, now: datetime) -> Wait | None:
-        """Judge the budgets and, if it may begin, set its rate and store the intent: both or neither."""
+        """Judge the budgets and, if it may begin, set its rate and store the intent: both or neither.
+
+        Budgets are held from the first step of an operation to its last: the later ones do not wait for any.
+        """
+        ...
+
+    def may_go_on(self) -> str:
+        """Why an operation that has begun must not take its next step; empty: it may."""
         ...
 
     def write(self, run: Run, record: OperationRecord, r: StepRecord) -> None:
@@ -88,6 +98,8 @@ class Saga:
     def adopt(self, run: Run, record: OperationRecord) -> None:
         """Take over what somebody asked for since the plan was made and still goes on. Raises Transient: call again."""
         now = self.clock.now()
+        if isinstance(record.steps[0].step, Detach):  # its server is looked for when its move begins
+            return
         for r in (r for r in record.steps if r.state == "pending" and isinstance(r.step, MOVES)):
             handler = self.handlers[type(r.step)]
             try:
@@ -113,16 +125,16 @@ class Saga:
 
     def _begin(self, run: Run, record: OperationRecord, r: StepRecord, now: datetime) -> None:
         """Check the world, then the budgets; write the intent, then ask."""
-        if why := self._too_late(run, now):
+        if why := self._too_late(run, record, r, now):
             r.state, r.ended_at, r.note = "skipped", now, why
             return
-        if not self._prerequisites(run, record, r, now):
+        if not record.begun and not self._prerequisites(run, record, r, now):
             return
         # No call to the cloud just to wait on.
         if record.waits and isinstance(wait := self.books.may_start(run, record, now), Wait):
             record.waits = wait.why
             return
-        if (verdict := self.handlers[type(r.step)].check(r.step)) is not None:
+        if (verdict := self._checked(record, r)) is not None:
             skipped = isinstance(verdict, Failed)
             r.state, r.note, r.ended_at = ("skipped" if skipped else "done"), verdict.text, now
             return
@@ -131,12 +143,27 @@ class Saga:
             return
         self._ask(run, record, r, now)
 
-    def _too_late(self, run: Run, now: datetime) -> str:
+    def _too_late(self, run: Run, record: OperationRecord, r: StepRecord, now: datetime) -> str:
+        if isinstance(r.step, Attach):  # whatever happened: what was taken out is put back
+            return ""
         if run.cancelled:
             return "cancelled before it began"
+        if record.begun:  # so it goes on, or is undone: nothing waits half-way
+            return self.books.may_go_on()
         if now > run.plan.expires_at:
             return f"the plan expired at {run.plan.expires_at:%H:%M}; plan again"
         return ""
+
+    def _checked(self, record: OperationRecord, r: StepRecord) -> Done | Failed | None:
+        """What the handler says before anything is asked; None: go on. What has to be known to undo it is kept."""
+        r.step = with_memory(r.step, [other.step for other in record.steps])
+        if isinstance(r.step, Attach) and not _taken_out(record, r.step):
+            return Done("nobody took it out: as it was before")
+        verdict = self.handlers[type(r.step)].check(r.step)
+        if isinstance(verdict, Ready):
+            r.step = verdict.step
+            return None
+        return verdict
 
     def _prerequisites(self, run: Run, record: OperationRecord, r: StepRecord, now: datetime) -> bool:
         """All that it waits for is done. If one of them ended otherwise, this one is skipped."""
@@ -195,6 +222,8 @@ class Saga:
                 r.note = f"{r.stopping}: stopped; {where}"
             case Failed(text):
                 r.state, r.note, r.ended_at = "failed", text, now
+            case Progress(text=text) if isinstance(r.step, Detach | Attach):
+                self._press(run, record, r, text, now)
             case Progress(done_mib, total_mib, rate_mib_s):
                 if done_mib > r.done_mib and not r.stopping:  # then it tells when the cloud was asked to stop it
                     r.moved_at = now
@@ -202,6 +231,20 @@ class Saga:
                 r.note = r.note if r.stopping or r.adopted else ""
                 if why := self._why_stop(run, r, now):
                     self._stop(run, record, r, why, now)
+
+    def _press(self, run: Run, record: OperationRecord, r: StepRecord, text: str, now: datetime) -> None:
+        """Out, or back, not yet: ask again from time to time, until the deadline."""
+        assert isinstance(r.step, Detach | Attach)
+        r.note = text
+        if run.cancelled and isinstance(r.step, Detach):
+            r.state, r.ended_at, r.note = "failed", now, f"cancelled: {text}"
+        elif (now - (r.begun_at or now)).total_seconds() > r.step.deadline_s:
+            r.state, r.ended_at = "failed", now
+            r.note = f"not {_OVER[type(r.step)]} after {format_duration(r.step.deadline_s)}: {text}"
+        elif (now - (r.moved_at or now)).total_seconds() >= PRESS_S:
+            self.books.fence(run, record)
+            self.handlers[type(r.step)].start(r.step)
+            r.moved_at = now
 
     def _arrived(self, run: Run, record: OperationRecord, r: StepRecord, now: datetime) -> None:
         """Say that it may stay, or send it back if it was to be stopped. What others asked for is theirs to answer."""
@@ -268,6 +311,11 @@ class Saga:
         r.setbacks += 1
         wait = BACKOFF_S[min(r.setbacks, len(BACKOFF_S)) - 1]
         r.not_before, r.note = now + timedelta(seconds=wait), why
+        if isinstance(r.step, Attach) or (isinstance(r.step, Detach) and r.state == "undoing"):
+            r.tried_at = r.tried_at or now
+            if (now - r.tried_at).total_seconds() > r.step.deadline_s:
+                r.state, r.ended_at, r.note = "failed", now, f"IS OUT OF SERVICE in {r.step.orchestrator}: {why}"
+            return
         if r.setbacks > len(BACKOFF_S) and r.state in ("pending", "intended"):
             r.state, r.ended_at = ("skipped" if r.asked_at is None else "failed"), now
             r.note = f"gave up after {r.setbacks} tries: {why}"
@@ -282,8 +330,7 @@ class Saga:
         if record.state in ("failed", "undone", "skipped"):
             for waiting in (s for s in record.steps if s.state == "pending"):
                 waiting.state, waiting.ended_at = "skipped", now
-            # A server that has arrived stays where it is: moving back is a new move, and its step stays done.
-            to_undo = [s for s in record.steps if s.state == "done" and s.handle and not isinstance(s.step, MOVES)]
+            to_undo = [s for s in record.steps if _has_to_be_undone(record, s)]
             for earlier in to_undo:
                 earlier.state, earlier.not_before, earlier.setbacks = "undoing", None, 0
                 record.state = "undoing"
@@ -297,10 +344,9 @@ class Saga:
         for r in reversed([s for s in record.steps if s.state == "undoing"]):
             if r.not_before is not None and now < r.not_before:
                 return
-            assert r.handle is not None
             try:
                 self.books.fence(run, record)
-                self.handlers[type(r.step)].undo(r.step, r.handle)
+                self.handlers[type(r.step)].undo(r.step, r.handle or "")
                 r.state, r.ended_at = "undone", now
             except Transient as e:
                 self._later(r, str(e), now)
@@ -311,6 +357,26 @@ class Saga:
             self.books.write(run, record, r)
             if r.state == "undoing":
                 return
+
+
+def _has_to_be_undone(record: OperationRecord, r: StepRecord) -> bool:
+    """Whether a step of a failed saga left something behind that has to be taken back.
+
+    A server that has arrived stays where it is: moving back is a new move, and its step stays done. A Detach that came
+    to nothing may have done half of its work; once its Attach was tried there is no other way to put the server back.
+    """
+    if isinstance(r.step, Detach):
+        half = r.state == "failed" and r.asked_at is not None
+        back = any(isinstance(o.step, Attach) and o.step.member == r.step.member and o.asked_at for o in record.steps)
+        return (half or (r.state == "done" and r.handle is not None)) and not back
+    return r.state == "done" and r.handle is not None and not isinstance(r.step, (*MOVES, Attach))
+
+
+def _taken_out(record: OperationRecord, step: Attach) -> bool:
+    """Whether the Detach of the same operation asked for something."""
+    here = (step.orchestrator, step.member)
+    partners = [r for r in record.steps if isinstance(r.step, Detach) and (r.step.orchestrator, r.step.member) == here]
+    return not partners or any(r.asked_at is not None for r in partners)
 
 
 def _state_of(record: OperationRecord) -> State:

@@ -4,12 +4,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from watari.act.guard import Guard, UnderWay, Wait, holding
+from watari.act.guard import Guard, UnderWay, Wait, allot, holding
 from watari.act.handlers import Handlers
 from watari.act.journal import Entry, Journal, OperationRecord, Run, State, StepRecord
 from watari.act.saga import Saga
 from watari.plan.plan import OperationId, Plan
-from watari.plan.steps import MOVES
 from watari.ports import Clock
 
 
@@ -71,11 +70,11 @@ class VirtualExecutor:
         self.runs = [run for run in self.runs if not run.over]
 
     def under_way(self) -> Iterator[UnderWay]:
-        """Moves that hold budgets now."""
+        """Operations that hold budgets now."""
         for run in self.runs:
             for record in run.operations:
-                if (r := record.moving) is not None and r.asked and isinstance(r.step, MOVES):
-                    yield holding(record.operation, r.step)
+                if (held := holding(record)) is not None:
+                    yield held
 
     def states(self, run: Run, ids: Iterable[OperationId]) -> Mapping[OperationId, State]:
         return run.states()
@@ -85,17 +84,20 @@ class VirtualExecutor:
         return verdict if isinstance(verdict, Wait) else None
 
     def intend(self, run: Run, record: OperationRecord, r: StepRecord, now: datetime) -> Wait | None:
-        verdict = self.guard.may_start(record.operation, self._holders(), now)
-        if isinstance(verdict, Wait):
-            return verdict
-        if isinstance(r.step, MOVES):
-            r.step = replace(r.step, bandwidth_mib_s=verdict.rate_mib_s)
+        if not record.begun:
+            verdict = self.guard.may_start(record.operation, self._holders(), now)
+            if isinstance(verdict, Wait):
+                return verdict
+            allot(record, verdict.rate_mib_s)
         # A first request may still surface: it is looked for from the first time on.
         record.waits, r.state, record.state = "", "intended", "intended"
         r.asked_at, r.begun_at = r.asked_at or now, now
         self._busy = None
         self.write(run, record, r)
         return None
+
+    def may_go_on(self) -> str:
+        return self.guard.may_go_on()
 
     def write(self, run: Run, record: OperationRecord, r: StepRecord) -> None:
         self.journal(Entry.of(self.clock.now(), run.id, record.operation, r))

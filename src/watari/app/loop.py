@@ -98,6 +98,13 @@ class Balancer:
                     flights.append(Flight(step.server, step.source, step.target, r.asked_at))
             elif r.state == "failed" and r.ended_at and r.ended_at > since:
                 past.append(PastMove(step.server, step.source, step.target, r.ended_at, done=False))
+        flying |= {flight.server for flight in flights}
+        for record in (o for run in recent for o in run.operations if o.under_way):
+            moving = record.moving  # its server leaves its orchestrators just now: it moves as soon as it is empty
+            if moving is not None and moving.state == "pending" and isinstance(step := moving.step, MOVES):
+                since_ = next((r.asked_at for r in record.steps if r.asked_at), snapshot.taken_at)
+                if step.server not in flying and step.server in snapshot.servers:
+                    flights.append(Flight(step.server, step.source, step.target, since_))
         return replace(snapshot, flights=tuple(flights), past=tuple(past))
 
     @property

@@ -117,6 +117,17 @@ class PastMove:
 
 
 @dataclass(frozen=True, slots=True)
+class Membership:
+    """A server does work that an orchestrator gave it: `member` is what that one calls it (its node's name).
+
+    `orchestrator` is a name from the cloud's configuration.
+    """
+
+    orchestrator: str
+    member: str
+
+
+@dataclass(frozen=True, slots=True)
 class ComputeSnapshot:
     """One immutable reading of a cloud. A server without an entry in `loads` sends no data: unknown, never idle."""
 
@@ -128,6 +139,8 @@ class ComputeSnapshot:
     flights: tuple[Flight, ...] = ()
     past: tuple[PastMove, ...] = ()
     cloud: str = ""
+    # In the order in which a server has to leave its orchestrators; it comes back in reverse.
+    memberships: Mapping[ServerId, tuple[Membership, ...]] = field(default_factory=dict)
 
     def age_s(self, server: ServerId) -> float | None:
         """Seconds between the server's load and the snapshot; None without data."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from watari.model.reasons import Candidate, Finding, Reason, Refusal
 from watari.plan.plan import Forecast, Operation, OperationId, Plan
-from watari.plan.steps import VERBS, ColdMigrate, DisableHost, EnableHost
+from watari.plan.steps import VERBS, ColdMigrate, Detach, DisableHost, EnableHost
 from watari.plan.text import count, format_duration, gib, listed, percent, printable
 
 MOVING = "moving"  # the code of a refusal of a server that is under way already
@@ -45,7 +45,10 @@ def render_operation(op: Operation, untold: frozenset[OperationId] = frozenset()
     """
     costs = f" ({', '.join(_costs(op))})" if op.move else ""
     lines = [f"{op.id} {_action(op)}{costs}"]
-    if len(op.steps) > 1:
+    if members := [step for step in op.steps if isinstance(step, Detach)]:
+        leaves = ", ".join(f"{step.orchestrator} (as {step.member})" for step in members)
+        lines.append(f"    leaves {leaves} before, and is back after")
+    elif len(op.steps) > 1:
         lines += [f"    step {n} {step}" for n, step in enumerate(op.steps, 1)]
     lines += [f"    {line}" for line in _why(op, untold)]
     return [printable(line) for line in lines]
@@ -62,7 +65,7 @@ def render_table(plan: Plan) -> tuple[tuple[str, ...], list[tuple[str | int | fl
         if not op.move:
             server, source, steal = "", op.name, ""
         why = ", ".join(_reason(reason) for reason in op.reasons) or _host_reason(op)
-        verb = VERBS[type(op.steps[0])] if op.steps else ""
+        verb = VERBS[type(op.move or op.steps[0])] if op.steps else ""
         texts = [printable(text) for text in (op.id, server, source, op.target, steal, why, verb)]
         rows.append((*texts[:4], round(op.cost.mib / 1024, 1), round(op.cost.seconds), op.wave, *texts[4:]))
     return COLUMNS, rows
@@ -169,13 +172,15 @@ def _action(op: Operation) -> str:
     """`live-migrate web-0107 az1-h07 -> az1-h22`: with the name, as the id in the step says nothing to people."""
     if not op.steps:
         return f"{op.name}: no steps"
+    if (move := op.move) is not None:
+        return f"{VERBS[type(move)]} {op.name} {move.source} -> {move.target}"
     match op.steps[0]:
         case DisableHost(host, reason):
             return f"disable {host}: {reason}"
         case EnableHost(host):
             return f"enable {host}"
         case step:
-            return f"{VERBS[type(step)]} {op.name} {step.source} -> {step.target}"
+            return str(step)
 
 
 def _host_reason(op: Operation) -> str:

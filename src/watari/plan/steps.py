@@ -53,13 +53,50 @@ class EnableHost:
         return f"enable {self.host}"
 
 
+@dataclass(frozen=True, slots=True)
+class Detach:
+    """Let an orchestrator give a server no more work, and wait until what it had is elsewhere or done.
+
+    `deadline_s`: a server that is not empty by then goes back, and its operation ends. `was`: what it was before, in
+    the orchestrator's own words; found out and written down before anything changes, so that it can be given back.
+    """
+
+    server: ServerId
+    orchestrator: str
+    member: str
+    deadline_s: float
+    was: str = ""
+
+    def __str__(self) -> str:
+        return f"detach {self.member} from {self.orchestrator}"
+
+
+@dataclass(frozen=True, slots=True)
+class Attach:
+    """Let an orchestrator use a server again, and see that it does. `was`: as the Detach of the same operation says.
+
+    `deadline_s`: if it is not back by then the operation has failed, and a person has to look at it.
+    """
+
+    server: ServerId
+    orchestrator: str
+    member: str
+    deadline_s: float
+    was: str = ""
+
+    def __str__(self) -> str:
+        return f"attach {self.member} to {self.orchestrator}"
+
+
 Move = LiveMigrate | ColdMigrate
 MOVES = (LiveMigrate, ColdMigrate)
-Step = LiveMigrate | ColdMigrate | DisableHost | EnableHost
+Step = LiveMigrate | ColdMigrate | DisableHost | EnableHost | Detach | Attach
 STEPS: dict[str, type[Step]] = {
     "live-migrate": LiveMigrate,
     "cold-migrate": ColdMigrate,
     "disable-host": DisableHost,
     "enable-host": EnableHost,
+    "detach": Detach,
+    "attach": Attach,
 }
 VERBS: dict[type[Step], str] = {cls: verb for verb, cls in STEPS.items()}

@@ -19,6 +19,7 @@ from watari.policy.values import (
     Drain,
     Exclude,
     LookAhead,
+    Orchestration,
     Policy,
     Roles,
     Weights,
@@ -219,6 +220,24 @@ SECTIONS: Mapping[str, tuple[type, Mapping[str, Key]]] = {
                 kinds.texts('/usr/local/bin/may-stop, "{host}"'),
                 "storage_check",
                 "A command that is asked first: exit code 0 means that the disks of {host} may go away.",
+            ),
+        },
+    ),
+    "orchestration": (
+        Orchestration,
+        {
+            "detach_deadline": Key(
+                kinds.seconds(above=0.0),
+                "detach_deadline_s",
+                "A server that its orchestrator has not emptied by then goes back, and does not move (B3).",
+            ),
+            "attach_deadline": Key(
+                kinds.seconds(above=0.0),
+                "attach_deadline_s",
+                "A server that its orchestrator does not use again by then is a failure, and the loudest there is.",
+            ),
+            "at_once": Key(
+                kinds.whole(least=1), "at_once", "Members of one orchestrator that are out of service at once."
             ),
         },
     ),

@@ -150,6 +150,15 @@ class Drain:
 
 
 @dataclass(frozen=True, slots=True)
+class Orchestration:
+    """How servers leave Kubernetes, Consul … before they move, and come back after."""
+
+    detach_deadline_s: float = 600.0  # not empty by then: it goes back, and does not move
+    attach_deadline_s: float = 300.0  # not back by then: the operation has failed
+    at_once: int = 1  # members of one orchestrator that are out of service at the same time
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """Everything that planning and acting obey."""
 
@@ -166,6 +175,7 @@ class Policy:
     weights: Weights = field(default_factory=Weights)
     look_ahead: LookAhead = field(default_factory=LookAhead)
     drain: Drain = field(default_factory=Drain)
+    orchestration: Orchestration = field(default_factory=Orchestration)
     digest: str = ""
 
     def local(self, at: datetime) -> time:

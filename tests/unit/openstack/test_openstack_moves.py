@@ -191,6 +191,9 @@ def test_a_cold_move_is_to_be_confirmed_when_the_server_says_so(east: Opened, th
     assert three_hosts.stub.asked[-1].body == {"confirmResize": None}
     for word, status in (("confirming", "memory"), ("confirmed", "done"), ("reverted", "aborted")):
         three_hosts.records[0]["status"] = word
+        three_hosts.servers[0]["status"] = "VERIFY_RESIZE"
+        assert east.cloud.migration(COLD_ID).status == "memory", "the record is ahead of the server"
+        three_hosts.servers[0]["status"] = "ACTIVE"
         assert east.cloud.migration(COLD_ID).status == status
         with pytest.raises(Refused):
             east.cloud.revert_migration(COLD_ID)

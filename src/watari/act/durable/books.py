@@ -3,7 +3,6 @@
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -13,12 +12,11 @@ from watari.act.durable import statements as st
 from watari.act.durable.lease import Lease, Lost, bury
 from watari.act.durable.records import columns_of, record_of
 from watari.act.durable.store import Store
-from watari.act.guard import Go, Guard, UnderWay, Wait
+from watari.act.guard import Go, Guard, UnderWay, Wait, allot
 from watari.act.journal import Entry, OperationRecord, Run, State, StepRecord
 from watari.errors import Permanent, Transient
 from watari.model.compute import HostName
 from watari.plan.plan import Operation, OperationId
-from watari.plan.steps import MOVES
 from watari.ports import Clock
 
 log = logging.getLogger(__name__)
@@ -89,16 +87,19 @@ class Books:
         return verdict if isinstance(verdict, Wait) else None
 
     def intend(self, run: Run, record: OperationRecord, r: StepRecord, now: datetime) -> Wait | None:
-        others = self.others()
-        before = (r.step, r.state, r.asked_at, r.begun_at, record.state, record.waits)
+        others = [] if record.begun else self.others()
+        moving = record.moving
+        before = (r.state, r.asked_at, r.begun_at, record.state, record.waits, moving.step if moving else None)
 
         def judged(c: sa.Connection) -> Wait | None:
-            r.step, r.state, r.asked_at, r.begun_at, record.state, record.waits = before
-            verdict = self._judge(c, run, record, others, now)
-            if isinstance(verdict, Wait):
-                return verdict
-            if isinstance(r.step, MOVES):
-                r.step = replace(r.step, bandwidth_mib_s=verdict.rate_mib_s)
+            r.state, r.asked_at, r.begun_at, record.state, record.waits, step = before
+            if moving is not None and step is not None:
+                moving.step = step
+            if not record.begun:
+                verdict = self._judge(c, run, record, others, now)
+                if isinstance(verdict, Wait):
+                    return verdict
+                allot(record, verdict.rate_mib_s)
             r.state, r.asked_at, r.begun_at = "intended", r.asked_at or now, now
             record.state, record.waits = "intended", ""
             self._store(c, run, record, r, now)
@@ -106,9 +107,12 @@ class Books:
 
         return self._kept(judged, alone=f"budgets of {self.cloud}")
 
+    def may_go_on(self) -> str:
+        return self.guard.may_go_on()
+
     def write(self, run: Run, record: OperationRecord, r: StepRecord) -> None:
         self._kept(lambda c: self._store(c, run, record, r, self.clock.now()))
-        if not r.asked and isinstance(r.step, MOVES):
+        if not record.under_way:
             self.released()
 
     def progress(self, run: Run, record: OperationRecord) -> None:
@@ -190,4 +194,10 @@ class Books:
 def holders(c: sa.Connection, cloud: str, but: tuple[str, str] = ("", "")) -> list[UnderWay]:
     """What all workers have under way on a cloud, `but` one operation: it holds budgets."""
     rows = c.execute(st.HOLDERS, {"cloud": cloud, "run": but[0], "operation": but[1]})
-    return [UnderWay(HostName(r.source), HostName(r.target), r.zone, r.role, r.rate_mib_s) for r in rows]
+    return [
+        UnderWay(
+            HostName(r.source), HostName(r.target), r.zone, r.role, r.rate_mib_s,
+            tuple(filter(None, r.orchestrators.split(","))),
+        )
+        for r in rows
+    ]  # fmt: skip

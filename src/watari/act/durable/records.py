@@ -9,11 +9,12 @@ import sqlalchemy as sa
 
 from watari.act.durable.store import Store
 from watari.act.durable.tables import entries, operations, plans, runs
+from watari.act.guard import holding
 from watari.act.journal import Entry, OperationRecord, Run, StepRecord, run_id
 from watari.errors import BadInput
 from watari.plan import codec
+from watari.plan.accompany import orchestrators_of
 from watari.plan.plan import Operation, Plan
-from watari.plan.steps import MOVES
 from watari.policy.load import parse_policy
 from watari.policy.values import Policy
 
@@ -155,13 +156,12 @@ def record_of(row: Any, operation: Operation) -> OperationRecord:
 
 def columns_of(record: OperationRecord) -> dict[str, Any]:
     """What changes in an operation's row as it goes on."""
-    moving = record.moving
-    rate = moving.step.bandwidth_mib_s if moving is not None and isinstance(moving.step, MOVES) else None
+    held = holding(record)
     return {
         "state": record.state,
         "waits": record.waits,
-        "holding": moving is not None and moving.asked,
-        "rate_mib_s": rate or 0.0,
+        "holding": held is not None,
+        "rate_mib_s": held.rate_mib_s if held is not None else 0.0,
         "steps": json.dumps(codec.to_json(_STEPS, tuple(record.steps)), ensure_ascii=False),
     }
 
@@ -170,6 +170,7 @@ def _operation_row(run: str, cloud: str, seq: int, op: Operation) -> dict[str, A
     record = OperationRecord(op, [StepRecord(step) for step in op.steps])
     fixed = {"run_id": run, "id": op.id, "seq": seq, "cloud": cloud, "owner": None, "changed": 0}
     where = {"source": op.source, "target": op.target, "zone": op.zone, "role": op.role}
+    where |= {"orchestrators": ",".join(orchestrators_of(op))}
     return fixed | where | columns_of(record)
 
 

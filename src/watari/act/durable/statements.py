@@ -23,7 +23,7 @@ LEFT: Final = sa.select(_o.id).where(_o.run_id == bindparam("run"), _o.state.not
 CLOSE: Final = (
     runs.update().where(runs.c.id == bindparam("run"), runs.c.ended_at.is_(None)).values(ended_at=bindparam("at"))
 )
-HOLDERS: Final = sa.select(_o.source, _o.target, _o.zone, _o.role, _o.rate_mib_s).where(
+HOLDERS: Final = sa.select(_o.source, _o.target, _o.zone, _o.role, _o.rate_mib_s, _o.orchestrators).where(
     _o.cloud == bindparam("cloud"), _o.holding.is_(True), ~_this
 )
 _STATES: Final = sa.select(_o.id, _o.state).where(

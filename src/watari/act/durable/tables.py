@@ -48,6 +48,7 @@ operations = sa.Table(
     sa.Column("zone", sa.String, nullable=False),
     sa.Column("role", sa.String, nullable=False),
     sa.Column("rate_mib_s", sa.Float, nullable=False),
+    sa.Column("orchestrators", sa.String, nullable=False),  # that have a member less meanwhile, joined by commas
     sa.Column("steps", sa.Text, nullable=False),  # step records as JSON
     sa.Column("changed", sa.Float, nullable=False),  # when, by the database's clock: a view reads only what is new
     sa.Index("watari_operations_holding", "cloud", "holding"),

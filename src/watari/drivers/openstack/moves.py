@@ -15,7 +15,8 @@ from watari.model.compute import HostName, ServerId
 from watari.ports import Clock, Migration, MigrationKind
 
 KEPT = 4096  # moves that are remembered, only to ask less: everything can be found again
-SILENT = timedelta(seconds=60)  # numbers older than that tell no rate
+SILENT = timedelta(seconds=60)  # numbers older than that tell no rate, records no moment
+DECIDING = ("VERIFY_RESIZE", "REVERT_RESIZE")  # of a cold move whose record may be over already
 LOST = timedelta(seconds=120)  # a request without a trace of work for this long, on a server that does nothing, is dead
 
 
@@ -126,6 +127,9 @@ class Moves:
         if record.status == "confirm":  # the record says so a moment before the server can be confirmed
             server = self.servers.locate(handle.server)
             return replace(seen, status="confirm" if server and server.status == "VERIFY_RESIZE" else "memory")
+        if record.kind == "cold" and record.over and self.clock.now() - record.changed < SILENT:
+            server = self.servers.locate(handle.server)  # likewise a moment before it is confirmed, or sent back
+            return replace(seen, status="memory") if server and server.status in DECIDING else seen
         return seen
 
     def _without_record(self, handle: Handle, asked: Action) -> Migration:

@@ -13,6 +13,7 @@ from watari.jobs.placement.moves import Move, open_waves, rate_mib_s, slots_of
 from watari.jobs.placement.outlook import Outlook, outlook
 from watari.jobs.placement.world import snapshot_digest
 from watari.model.reasons import Finding, Reason
+from watari.plan.accompany import accompanied
 from watari.plan.codec import content_id
 from watari.plan.estimate import estimate_move
 from watari.plan.plan import Operation, OperationId, Plan
@@ -64,7 +65,8 @@ def _operations(draft: Draft, seen: Outlook) -> tuple[Operation, ...]:
         source, target = world.hosts[move.source].name, world.hosts[move.target].name
         slots = slots_of(world, standing, budgets, move.server, source, target)
         wave, waits = waves.place(slots)
-        out.append(_operation(draft, seen, move, n, wave, waits))
+        op = _operation(draft, seen, move, n, wave, waits)
+        out.append(accompanied(op, world.snapshot.memberships, draft.policy.orchestration))
     return tuple(sorted(out, key=lambda o: (o.wave, int(o.id))))
 
 

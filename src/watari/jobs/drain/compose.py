@@ -11,6 +11,7 @@ from watari.jobs.placement.outlook import Outlook, outlook
 from watari.jobs.placement.world import snapshot_digest
 from watari.model.compute import Host
 from watari.model.reasons import Reason, Refusal
+from watari.plan.accompany import accompanied
 from watari.plan.codec import content_id
 from watari.plan.estimate import estimate_cold_move, estimate_move
 from watari.plan.plan import Cost, Operation, OperationId, Plan
@@ -97,6 +98,7 @@ def _operations(draft: Draft, seen: Outlook, ordered: list[tuple[Choice, Cost]])
         slots = slots_of(world, standing, budgets, s, world.hosts[source].name, world.hosts[target].name)
         wave, waits = waves.place(slots)
         op = _move(draft, seen, choice, cost, OperationId(str(n)), wave)
+        op = accompanied(op, world.snapshot.memberships, draft.policy.orchestration)
         moves.append(replace(op, waits_for=(disabling[source],), waits_why=waits))
     out += sorted(moves, key=lambda o: (o.wave, int(o.id)))
     if draft.request.then_enable:
