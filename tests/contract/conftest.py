@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from contract.world import World
-from lab import turns
+from lab import broken
 from lab.parts import CONTRACT, CONTRACT_ZONE
 from lab.rig import WANTED
 from watari.drivers.sim.cloud import SimCloud
@@ -61,18 +61,10 @@ def is_real(item: pytest.Item) -> bool:
     return params is not None and params.params.get("world") == "lab"
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    if not is_real(item):
-        return (yield)
-    with turns.taken(alone=False):
-        return (yield)
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if is_real(item):
-        turns.check(CONTRACT)
+        broken.check(CONTRACT)
 
 
 @pytest.fixture(scope="session")
@@ -107,5 +99,5 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
         return
     made: World = request.getfixturevalue("real").placed()
     yield made
-    with turns.breaking(CONTRACT, request.node.nodeid):
+    with broken.breaking(CONTRACT, request.node.nodeid):
         made.restore()

@@ -12,8 +12,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from lab import rig, turns
-from lab.parts import CONTRACT, MODULES, PARTS
+from lab import broken, rig
+from lab.parts import CONTRACT, FAULTS, MODULES, PARTS
 from watari.errors import WatariError
 
 TESTS = Path(__file__).parents[1]
@@ -21,13 +21,16 @@ QUIET = ("-v", "--tb=short", "--no-header", "-p", "no:xdist", "-p", "no:cachepro
 
 
 def main(options: Sequence[str]) -> int:
-    turns.forget()
+    broken.forget()
     phases = rig.Phases(lambda line: say("lab", line.removeprefix("lab: ")))
     running: list[Group] = []
     try:
         rig.start(phases)
-        running += [Group(name, words, options) for name, words in groups().items()]
-        return max(group.wait() for group in running)
+        codes = []
+        for alone in (True, False):
+            running = [Group(name, [*words, "-m", mark(alone)], options) for name, words in groups(alone).items()]
+            codes += [group.wait() for group in running]
+        return max(codes)
     except WatariError as e:
         say("lab", str(e))
         return 1
@@ -37,12 +40,16 @@ def main(options: Sequence[str]) -> int:
         rig.stop(phases)
 
 
-def groups() -> dict[str, list[str]]:
-    """What each group runs, in pytest's words."""
+def groups(alone: bool) -> dict[str, list[str]]:
+    """What each group runs, in pytest's words. First those tests that stop what all others need."""
     modules = {
         name: [str(TESTS / "lab" / module) for module, part in MODULES.items() if part.name == name] for name in PARTS
     }
-    return {**modules, CONTRACT: [str(TESTS / "contract")]}
+    return {FAULTS.name: modules[FAULTS.name]} if alone else {**modules, CONTRACT: [str(TESTS / "contract")]}
+
+
+def mark(alone: bool) -> str:
+    return "alone" if alone else "not alone"
 
 
 class Group:

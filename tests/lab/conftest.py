@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab import clouds, turns
+from lab import broken, clouds
 from lab.cli import Watari
 from lab.parts import MODULES, Part
 from lab.rig import WANTED
@@ -30,17 +30,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: place.get(item, len(order)))
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    if not WANTED:
-        return (yield)
-    with turns.taken(alone=item.get_closest_marker("alone") is not None):
-        return (yield)
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    turns.check(MODULES[item.path.name].name)
+    if WANTED:
+        broken.check(MODULES[item.path.name].name)
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +74,7 @@ def watari(lab: "Lab", nova: "Nova", tmp_path: Path) -> Watari:
 def as_it_was(lab: "Lab", nova: "Nova", part: Part, request: pytest.FixtureRequest) -> Iterator[None]:
     """After every test faults are gone, all hosts are up, nothing goes on, and no server is in ERROR or twice there."""
     yield
-    with turns.breaking(part.name, request.node.nodeid):
+    with broken.breaking(part.name, request.node.nodeid):
         for host in part.hosts_in(lab.spec):
             lab.clear_knobs(host)
         assert nova.missing_services() == []

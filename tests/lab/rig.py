@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab import turns
-from lab.turns import folder
+from lab import broken
+from lab.broken import folder
 from watari.errors import BadInput
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def lab(request: pytest.FixtureRequest) -> "Iterator[Lab]":
 
     phases = Phases(write)
     if not SHARED_BY_GROUPS:
-        turns.forget()
+        broken.forget()
         start(phases)
     try:
         yield opened(folder(), phases.say)

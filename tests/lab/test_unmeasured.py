@@ -34,7 +34,7 @@ def test_a_silent_server_is_named_and_not_moved(watari: Watari, nova: Nova) -> N
             told = [f["text"] for f in plan["findings"] if f["code"].startswith("meter-")]
             return plan if any(id in text or "batch-02" in text for text in told) else {}
 
-        plan = until("the plan to miss its data", named, timeout_s=120.0, every_s=3.0)
+        plan = until("the plan to miss its data", named, timeout_s=120.0, every_s=5.0)
     finally:
         nova.lab.unmute(id)
     assert id not in {op["subject"] for op in plan["operations"]}

@@ -30,7 +30,8 @@ class Detaching:
             return Done(f"is out of {step.orchestrator} already, and stays so: {standing.note or 'nobody says why'}")
         if not standing.ours and (why := orchestrator.why_not(step.member)):
             raise Transient(f"{step.orchestrator} needs {step.member} now: {why}")
-        return Ready(replace(step, was=orchestrator.was(step.member)))
+        # What was written down before a first try counts: that one may have done half of its work.
+        return Ready(replace(step, was=step.was or orchestrator.was(step.member)))
 
     def start(self, step: Detach) -> str:
         _named(self.orchestrators, step.orchestrator).detach(step.member, REASON.format(server=step.server))

@@ -366,9 +366,8 @@ def _has_to_be_undone(record: OperationRecord, r: StepRecord) -> bool:
     to nothing may have done half of its work; once its Attach was tried there is no other way to put the server back.
     """
     if isinstance(r.step, Detach):
-        half = r.state == "failed" and r.asked_at is not None
         back = any(isinstance(o.step, Attach) and o.step.member == r.step.member and o.asked_at for o in record.steps)
-        return (half or (r.state == "done" and r.handle is not None)) and not back
+        return r.state in ("done", "failed") and r.asked_at is not None and not back
     return r.state == "done" and r.handle is not None and not isinstance(r.step, (*MOVES, Attach))
 
 

@@ -4,9 +4,10 @@ import json
 import re
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from watari.app.state import alone, read_json, state_dir, write_atomically
 from watari.drivers.sim.build import account_cloud, demand_for
@@ -17,7 +18,10 @@ from watari.lab.paths import default_dir
 from watari.model.compute import ComputeSnapshot, Load, ServerId
 from watari.model.reasons import Finding
 from watari.observe.compute import compute_snapshot
-from watari.ports import Clock, Compute, Meter
+from watari.ports import Clock, Compute, Meter, Orchestrator
+
+if TYPE_CHECKING:
+    from watari.drivers.openstack import OpenStackCloud
 
 SIM = "sim[:HOSTS[/SERVERS]][@SEED]"
 SIM_NAME = re.compile(r"sim(?::(?P<hosts>\d+)(?:/(?P<servers>\d+))?)?(?:@(?P<seed>\d+))?")
@@ -45,10 +49,11 @@ class Cloud:
     missing: Callable[[], tuple[Finding, ...]] = tuple  # what the meter did not find when it was last read
     settle_s: float = SIM_SETTLE_S
     recall: Callable[[ComputeSnapshot], ComputeSnapshot] = lambda snapshot: snapshot
+    orchestrators: Mapping[str, Orchestrator] = field(default_factory=dict)  # in the order in which servers leave them
 
     def snapshot(self) -> ComputeSnapshot:
         """One reading of the cloud."""
-        return self.recall(compute_snapshot(self.compute, self.meter, self.clock))
+        return self.recall(compute_snapshot(self.compute, self.meter, self.clock, self.orchestrators.values()))
 
 
 class NoMeter:
@@ -134,9 +139,13 @@ def _open_real(name: str) -> Cloud:
         compute = connect(name, files)
     except BadInput as e:
         raise BadInput(f"{e}; {SIM} is the embedded, simulated cloud, and `watari lab up` makes a real one") from None
+    orchestrators = _orchestrators(name, compute)
     section = compute.settings.prometheus
     if not section:
-        return Cloud(name, compute, NoMeter(), compute.clock, lambda: None, missing=_no_meter, settle_s=0.0)
+        return Cloud(
+            name, compute, NoMeter(), compute.clock, lambda: None, missing=_no_meter, settle_s=0.0,
+            orchestrators=orchestrators,
+        )  # fmt: skip
     from watari.drivers.prometheus import PrometheusMeter, read_settings
 
     settings = read_settings(section, f"clouds.yaml: {name}.watari.prometheus")
@@ -151,7 +160,20 @@ def _open_real(name: str) -> Cloud:
         return recalled(snapshot, name)
 
     settle_s = settings.window + SCRAPES_S
-    return Cloud(name, compute, meter, compute.clock, lambda: None, missing=missing, settle_s=settle_s, recall=recall)
+    return Cloud(
+        name, compute, meter, compute.clock, lambda: None, missing=missing, settle_s=settle_s, recall=recall,
+        orchestrators=orchestrators,
+    )  # fmt: skip
+
+
+def _orchestrators(name: str, compute: "OpenStackCloud") -> Mapping[str, Orchestrator]:
+    if not compute.settings.orchestrators:
+        return {}
+    from watari.drivers.orchestrators import Surroundings, open_orchestrators
+
+    where = f"clouds.yaml: {name}.watari"
+    around = Surroundings(compute.clock, where, compute.session, compute.region)
+    return open_orchestrators(compute.settings.orchestrators, around)
 
 
 def _no_meter() -> tuple[Finding, ...]:

@@ -126,7 +126,7 @@ def _apply(
         journal.write(_row(entry))
         cloud.save()
 
-    verbs = handlers(cloud.compute, storage_of(policy))
+    verbs = handlers(cloud.compute, storage_of(policy), cloud.orchestrators)
     executor = VirtualExecutor(verbs, Guard(policy, before.hosts), cloud.clock, write)
     run = executor.submit(plan)
     try:

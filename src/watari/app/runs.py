@@ -247,7 +247,7 @@ class _Clouds:
             self.store, engine.lease, name, Guard(policy, inventory.hosts), cloud.clock, others=others.read,
             released=engine.carrier.turns.wake,
         )  # fmt: skip
-        verbs, budgets = handlers(cloud.compute, storage_of(policy)), policy.budgets
+        verbs, budgets = handlers(cloud.compute, storage_of(policy), cloud.orchestrators), policy.budgets
         saga = Saga(verbs, books, cloud.clock, budgets.stalled_after_s, budgets.deadline_s)
         return Context(run, saga, books)
 

@@ -1,14 +1,33 @@
-"""Join a cloud's inventory and its meter into one snapshot."""
+"""Join a cloud's inventory, its meter and its orchestrators into one snapshot."""
 
-from watari.model.compute import ComputeSnapshot
-from watari.ports import Clock, Compute, Meter
+from collections.abc import Collection, Mapping
+
+from watari.model.compute import ComputeSnapshot, Membership, Server, ServerId
+from watari.ports import Clock, Compute, Meter, Orchestrator
 
 
-def compute_snapshot(compute: Compute, meter: Meter, clock: Clock) -> ComputeSnapshot:
-    """Read inventory, then loads, then the clock (so that no load is from the future)."""
+def compute_snapshot(
+    compute: Compute, meter: Meter, clock: Clock, orchestrators: Collection[Orchestrator] = ()
+) -> ComputeSnapshot:
+    """Read inventory, then loads, then the clock (so that no load is from the future).
+
+    Raises Transient also for an orchestrator that does not answer: whose servers they are is not guessed.
+    """
     inventory = compute.inventory()
     loads = meter.loads(inventory.servers.keys())
     return ComputeSnapshot(
         taken_at=clock.now(), hosts=inventory.hosts, servers=inventory.servers, loads=loads,
         groups=inventory.groups, flights=inventory.flights, past=inventory.past, cloud=inventory.cloud,
+        memberships=memberships(inventory.servers.values(), orchestrators),
     )  # fmt: skip
+
+
+def memberships(
+    servers: Collection[Server], orchestrators: Collection[Orchestrator]
+) -> Mapping[ServerId, tuple[Membership, ...]]:
+    """Which orchestrators each server works for, in their order."""
+    found: dict[ServerId, tuple[Membership, ...]] = {}
+    for orchestrator in orchestrators:
+        for server, member in orchestrator.members(servers).items():
+            found[server] = (*found.get(server, ()), Membership(orchestrator.name, member))
+    return found

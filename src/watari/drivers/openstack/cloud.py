@@ -1,6 +1,7 @@
 """A real OpenStack cloud behind the Compute port."""
 
 from datetime import datetime
+from typing import Any
 
 from watari.drivers.openstack.actions import actions
 from watari.drivers.openstack.calls import Calls, Json, Version
@@ -33,8 +34,12 @@ class OpenStackCloud:
     memory at a time. What it knows from before is only kept to ask less; another process finds everything again.
     """
 
-    def __init__(self, calls: Calls, settings: Settings, clock: Clock | None = None) -> None:
-        self.settings = settings
+    def __init__(
+        self, calls: Calls, settings: Settings, clock: Clock | None = None, session: Any = None,
+        region: str | None = None,
+    ) -> None:  # fmt: skip
+        """`session` (keystoneauth's) and `region` are for drivers of other services of the same cloud."""
+        self.settings, self.session, self.region = settings, session, region
         self.clock: Clock = clock or RealTime()
         self.calls = calls
         self._placement = Placement(calls)

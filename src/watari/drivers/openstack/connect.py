@@ -43,7 +43,7 @@ def connect(name: str, config_files: Sequence[str | Path] | None = None) -> Open
     except (sdk.SDKException, ks.ClientException, ValueError, TypeError, AttributeError) as e:  # auth_url: null, too
         raise BadInput(f"clouds.yaml, cloud {name}, its auth section: {clean(str(e))}") from e
     _fit(session)
-    return OpenStackCloud(_calls(name, region, session), settings)
+    return OpenStackCloud(_calls(name, region, session), settings, session=session, region=region.get_region_name())
 
 
 def cloud_names(config_files: Sequence[str | Path] | None = None) -> tuple[str, ...]:

@@ -7,18 +7,20 @@ from typing import Any
 
 from watari.errors import BadInput
 
-KEYS = ("link_mib_s", "prometheus", "shared_storage")
+KEYS = ("link_mib_s", "orchestrators", "prometheus", "shared_storage")
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """`shared_storage`: the servers' own disks lie on storage that every host reaches (Ceph, NFS), so nothing of them
     is copied. `link_mib_s`: the network that migrations use, in MiB/s. `prometheus`: for the meter, as it is written.
+    `orchestrators`: what gives the servers work, as it is written.
     """
 
     shared_storage: bool = False
     link_mib_s: float = 1192.0  # 10 Gbit/s
     prometheus: Mapping[str, Any] = field(default_factory=dict)
+    orchestrators: Any = None
 
 
 def settings_of(cloud: str, section: object) -> Settings:
@@ -39,4 +41,4 @@ def settings_of(cloud: str, section: object) -> Settings:
     prometheus = section.get("prometheus") or {}
     if not isinstance(prometheus, dict):
         raise BadInput(f"{where}.prometheus: a section with keys is expected, not {prometheus!r}")
-    return Settings(shared, float(link), prometheus)
+    return Settings(shared, float(link), prometheus, section.get("orchestrators"))

@@ -1,17 +1,13 @@
 """What a person may say about a Prometheus in clouds.yaml: read once, complete or refused with all that is wrong."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import field
-from difflib import get_close_matches
-from pathlib import Path
-from typing import Annotated, Any, Final, Literal
-from urllib.parse import urlsplit
+from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
-from pydantic_core import ErrorDetails
 
+from watari.drivers.config import CLOSED, Address, File, Seconds, Secret, read_section
 from watari.drivers.prometheus.queries import (
     PLACEHOLDERS,
     PRESETS,
@@ -22,32 +18,13 @@ from watari.drivers.prometheus.queries import (
     fill,
     unknown_placeholders,
 )
-from watari.errors import BadInput
 
 WHERE: Final = "clouds.yaml: watari.prometheus"
-_UNIT_S: Final = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600}
-_TIME: Final = re.compile(r"(\d+)\s*(sec|s|min|m|h)\s*")
-_CLOSED: Final = ConfigDict(extra="forbid")
 _HEADER: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 
-def _seconds(value: object) -> int:
-    """`2m`, `90s`, `1m30s`, `2 min`; Prometheus' way of writing times, and the policy's."""
-    text = value.strip() if isinstance(value, str) else ""
-    if not text or _TIME.sub("", text):
-        raise ValueError("write a time with its unit, such as 2m, 90s or 1m30s")
-    return sum(int(number) * _UNIT_S[unit] for number, unit in _TIME.findall(text))
-
-
 def _url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("write an address such as https://prometheus.example.org:9090 or https://mimir/prometheus")
-    if parts.username or parts.password:
-        raise ValueError("put the user and the password into basic_auth, where they are not shown")
-    if parts.query or parts.fragment:
-        raise ValueError("write it without ? and #; what it needs beyond a path goes into headers")
-    return text.rstrip("/").removesuffix("/api/v1/query").removesuffix("/api/v1")
+    return text.removesuffix("/api/v1/query").removesuffix("/api/v1")
 
 
 def _expression(text: str | None) -> str:
@@ -69,14 +46,11 @@ def _one_line(text: str) -> str:
 
 
 _Label = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")]
-_File = Annotated[str, Field(min_length=1), AfterValidator(lambda text: str(Path(text).expanduser()))]
-_Seconds = Annotated[int, BeforeValidator(_seconds)]
-_Secret = Annotated[str, Field(min_length=1)]
 _Text = Annotated[str | None, AfterValidator(_expression)]
 _Headers = dict[Annotated[str, AfterValidator(_header)], Annotated[str, AfterValidator(_one_line)]]
 
 
-@dataclass(frozen=True, slots=True, config=_CLOSED)
+@dataclass(frozen=True, slots=True, config=CLOSED)
 class Labels:
     """How the labels are called that say which server, and on which host it was seen."""
 
@@ -85,13 +59,13 @@ class Labels:
     instance: _Label = "instance"
 
 
-@dataclass(frozen=True, slots=True, config=_CLOSED)
+@dataclass(frozen=True, slots=True, config=CLOSED)
 class BasicAuth:
     """Who signs in; the password itself, or the file that holds it."""
 
     username: Annotated[str, Field(min_length=1)]
-    password: _Secret | None = field(default=None, repr=False)
-    password_file: _File | None = None
+    password: Secret | None = field(default=None, repr=False)
+    password_file: File | None = None
 
     @model_validator(mode="after")
     def _one_password(self) -> "BasicAuth":
@@ -100,7 +74,7 @@ class BasicAuth:
         return self
 
 
-@dataclass(frozen=True, slots=True, config=_CLOSED)
+@dataclass(frozen=True, slots=True, config=CLOSED)
 class Queries:
     """PromQL that replaces the preset's; None, in YAML `null`, keeps a quantity from being asked for."""
 
@@ -108,24 +82,24 @@ class Queries:
     guest: dict[Quantity, _Text] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, config=_CLOSED)
+@dataclass(frozen=True, slots=True, config=CLOSED)
 class PrometheusSettings:
     """Where a Prometheus is and what it is asked. Times are whole seconds."""
 
-    url: Annotated[str, AfterValidator(_url)]
+    url: Annotated[Address, AfterValidator(_url)]
     preset: Literal["watari", "libvirt", "kolla", "vexxhost", "guest"] = "watari"
-    window: Annotated[_Seconds, Field(ge=20, le=3600)] = 120
-    timeout: Annotated[_Seconds, Field(ge=1, le=600)] = 30
+    window: Annotated[Seconds, Field(ge=20, le=3600)] = 120
+    timeout: Annotated[Seconds, Field(ge=1, le=600)] = 30
     match: str = ""
     labels: Labels = field(default_factory=Labels)
     queries: Queries = field(default_factory=Queries)
     headers: _Headers = field(default_factory=dict, repr=False)
-    bearer_token: _Secret | None = field(default=None, repr=False)
-    bearer_token_file: _File | None = None
+    bearer_token: Secret | None = field(default=None, repr=False)
+    bearer_token_file: File | None = None
     basic_auth: BasicAuth | None = None
-    ca_file: _File | None = None
-    cert_file: _File | None = None
-    key_file: _File | None = None
+    ca_file: File | None = None
+    cert_file: File | None = None
+    key_file: File | None = None
     verify: bool = True
     answer_limit_mib: Annotated[int, Field(ge=1, le=1024)] = 64
 
@@ -173,48 +147,6 @@ class PrometheusSettings:
         return found
 
 
-_ADAPTER: Final = TypeAdapter(PrometheusSettings)
-_KEYS: Final[Mapping[tuple[str, ...], tuple[str, ...]]] = {
-    (): tuple(PrometheusSettings.__dataclass_fields__),
-    ("labels",): tuple(Labels.__dataclass_fields__),
-    ("basic_auth",): tuple(BasicAuth.__dataclass_fields__),
-    ("queries",): SIDES,
-}
-
-
 def read_settings(mapping: object, where: str = WHERE) -> PrometheusSettings:
     """The settings written in `mapping`, a part of a YAML file. Raises BadInput that names every wrong key."""
-    if not isinstance(mapping, Mapping):
-        raise BadInput(f"{where}: write a mapping with at least `url`, such as url: https://prometheus.example.org")
-    try:
-        return _ADAPTER.validate_python(dict(mapping))
-    except ValidationError as e:
-        # Without the input: it may hold a password.
-        lines = [f"{where}{_words(error)}" for error in e.errors(include_url=False, include_input=False)]
-        raise BadInput("\n".join(dict.fromkeys(lines))) from None
-
-
-def _words(error: ErrorDetails) -> str:
-    path = [str(part) for part in error["loc"] if part != "[key]"]
-    at = "".join(f".{part}" for part in path)
-    match error["type"]:
-        case "unexpected_keyword_argument" | "extra_forbidden":
-            return f"{at}: there is no such key{_nearest(path)}"
-        case "missing":
-            return f"{at} is needed"
-        case "literal_error":
-            return f"{at}: {_lower(error['msg'])}{_nearest(path) if path[:1] == ['queries'] else ''}"
-        case "value_error":
-            return f"{at}: {error['msg'].removeprefix('Value error, ')}"
-        case _:
-            return f"{at}: {_lower(error['msg'])}"
-
-
-def _nearest(path: list[str]) -> str:
-    known = _KEYS.get(tuple(path[:-1]), ())
-    near = get_close_matches(path[-1], known, 1)
-    return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(known)}" if known else ""
-
-
-def _lower(text: Any) -> str:
-    return str(text)[:1].lower() + str(text)[1:]
+    return read_section(PrometheusSettings, mapping, where, "`url`, such as url: https://prometheus.example.org")

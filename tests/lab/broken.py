@@ -1,9 +1,5 @@
-"""Groups of tests on one lab, in processes of their own: most run side by side, those that stop the whole lab alone.
+"""What one test on the lab broke fails the rest of its group at once, instead of every test after its own long wait."""
 
-What one of them broke fails the rest of its group at once, instead of every test after its own long wait.
-"""
-
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,16 +12,6 @@ def folder() -> Path:
     """Where the lab of the tests is: `$WATARI_LAB_DIR`, else `.lab` beside the sources."""
     named = os.environ.get("WATARI_LAB_DIR")
     return Path(named).resolve() if named else Path(__file__).resolve().parents[2] / ".lab"
-
-
-@contextmanager
-def taken(*, alone: bool) -> Iterator[None]:
-    """While it is entered no other test runs, or none that has to be alone. Who wants to be alone holds up the next."""
-    with _file("gate") as gate, _file("turn") as turn:
-        fcntl.flock(gate, fcntl.LOCK_EX)
-        fcntl.flock(turn, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
-        fcntl.flock(gate, fcntl.LOCK_UN)
-        yield
 
 
 def forget() -> None:
@@ -54,9 +40,3 @@ def breaking(group: str, test: str) -> Iterator[None]:
 
 def _broken(group: str) -> Path:
     return folder() / f"tests-{group}.broken"
-
-
-@contextmanager
-def _file(name: str) -> Iterator[int]:
-    with (folder() / f"tests-{name}.lock").open("a") as file:
-        yield file.fileno()
