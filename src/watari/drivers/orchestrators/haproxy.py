@@ -16,6 +16,7 @@ from watari.model.compute import Server, ServerId
 from watari.ports import Standing
 
 READY: Final = "ready"
+MAINT, DRAIN = 0x27, 0x18  # bits of srv_admin_state: forced, inherited, configured, unresolved; forced, inherited
 LONGEST: Final = 16 * 1024 * 1024  # of an answer
 
 
@@ -115,12 +116,19 @@ class Haproxy:
         }
 
     def _rows(self, path: str) -> list[dict[str, str]]:
-        """Servers of all backends: type 4 of `show stat` (-1: all proxies, 4: servers, -1: all of them)."""
+        """Servers of all backends, as `show stat` has them (-1: all proxies, 4: servers, -1: all of them).
+
+        Their `admin` is what they were set to, of `show servers state`: the status of one that is DOWN does not tell.
+        """
         text = self._command(path, "show stat -1 4 -1")
-        rows = list(csv.DictReader(text.removeprefix("# ").splitlines()))
         if not text.startswith("# pxname"):
             raise Permanent(f"HAProxy {self.name} at {path} answers no `show stat`: {text[:100]!r}; is it level admin?")
-        return rows
+        rows = list(csv.DictReader(text.removeprefix("# ").splitlines()))
+        _, head, *lines = self._command(path, "show servers state").splitlines()
+        names = head.removeprefix("# ").split()
+        states = [dict(zip(names, line.split(), strict=False)) for line in lines if line]
+        admin = {(state["be_name"], state["srv_name"]): state["srv_admin_state"] for state in states}
+        return [row | {"admin": admin.get((row["pxname"], row["svname"]), "0")} for row in rows]
 
     def _set(self, place: str, state: str) -> None:
         path, _, server = place.rpartition(" ")
@@ -157,9 +165,9 @@ class Haproxy:
 
 
 def _state(row: Mapping[str, str]) -> str:
-    """`ready`, `drain` or `maint`, as `set server` takes them, from the words of `show stat`."""
-    status = row["status"]
-    return "maint" if status.startswith("MAINT") else "drain" if status.startswith("DRAIN") else READY
+    """`ready`, `drain` or `maint`, as `set server` takes them, from the bits of srv_admin_state."""
+    bits = int(row["admin"])
+    return "maint" if bits & MAINT else "drain" if bits & DRAIN else READY
 
 
 def _fit(row: Mapping[str, str]) -> bool:
