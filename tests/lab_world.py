@@ -68,7 +68,7 @@ class LabWorld(World):
     near: tuple[HostName, ...] = ()
     zone: str = ""
     pace: Callable[[float], None] | None = None
-    live_s: float = 3.0
+    live_s: float = 1.0
 
     def placed(self) -> "LabWorld":
         """The world with target and spare as they have to be now."""
@@ -102,6 +102,10 @@ class LabWorld(World):
         """The world's servers as Nova shows them, in one call."""
         found = self.nova.servers(all_projects=True, availability_zone=self.zone)
         return [server for server in found if server.id in self.homes]
+
+    def settle(self) -> None:
+        self.wait("every server to come to rest", lambda: not self._busy())
+        super().settle()
 
     def _busy(self) -> bool:
         return any(server.status in BUSY for server in self._seen())
@@ -159,14 +163,15 @@ def lab_world(
     kill_host: Callable[[HostName], None] | None = None,
     revive_host: Callable[[HostName], None] | None = None,
     pace: Callable[[float], None] | None = None,
+    hold: Callable[[bool], None] | None = None,
     zone: str = "",
 ) -> LabWorld:
     """A world with nothing under way, in a cloud with at least seven hosts in one zone and one in another.
 
     In `zone`, or in the one with most hosts; what others do elsewhere meanwhile is their business.
     A cloud without such zones gets aggregates for them, if its hosts are in none yet. Servers, flavors, the image and
-    the group are called contract-…; `forget_world` takes them away. `pace` arranges how long live moves take; without
-    it the lab has to make them take several seconds.
+    the group are called contract-…; `forget_world` takes them away. `pace` arranges how long live moves take, `hold`
+    that they stand still; without them the lab has to make them take several seconds.
     """
     cloud = _connection(cloud_name, clouds_yaml)
     watari = connect(cloud_name, [clouds_yaml])
@@ -177,8 +182,9 @@ def lab_world(
         Within(watari, map(HostName, near)), meter or NoMeter(), RealTime(),
         server=servers["web-1"], target=target, spare=spare, other_zone=HostName(far[0]), full=full, snug=snug,
         disabled=off, apart=servers["db-1"], apart_from=target, silent=servers["mute-1"], off=servers["off-1"],
-        frail=servers["frail-1"], kill_host=kill_host, revive_host=revive_host, patience_s=PATIENCE_S, look_s=LOOK_S,
-        nova=_nova(cloud), pace=pace, ring=(home, target, spare), near=tuple(map(HostName, near)), zone=zone,
+        frail=servers["frail-1"], kill_host=kill_host, revive_host=revive_host, hold=hold, patience_s=PATIENCE_S,
+        look_s=LOOK_S, nova=_nova(cloud), pace=pace, ring=(home, target, spare), near=tuple(map(HostName, near)),
+        zone=zone,
         homes={
             servers["web-1"]: home, servers["db-1"]: home, servers["off-1"]: home, servers["db-2"]: target,
             servers["mute-1"]: spare, servers["frail-1"]: alone,

@@ -76,15 +76,21 @@ def real(lab: "Lab") -> "LabWorld":
     from watari.drivers.openstack import RealTime
     from watari.drivers.prometheus import PrometheusMeter, read_settings
 
+    hosts = lab.spec.by_zone()[CONTRACT_ZONE]
+
     def pace(seconds: float) -> None:
-        for host in lab.spec.by_zone()[CONTRACT_ZONE]:
+        for host in hosts:
             lab.knobs(host, seconds=seconds, cold_seconds=min(seconds, 1.0))
+
+    def hold(still: bool) -> None:
+        for host in hosts:
+            lab.knobs(host, hang_copy=0.5 if still else 1.0)
 
     power = Power(lab)
     meter = PrometheusMeter(read_settings({"url": lab.spec.url("prometheus"), "window": WINDOW}), RealTime())
     world = lab_world(
         "lab", lab.paths.clouds_yaml, meter, kill_host=power.cut, revive_host=power.restore, pace=pace,
-        zone=CONTRACT_ZONE,
+        hold=hold, zone=CONTRACT_ZONE,
     )  # fmt: skip
     lab.mute(world.silent)
     return world

@@ -13,19 +13,21 @@ from watari.ports import MigrationId
 
 def test_start_returns_at_once_and_the_server_stays_until_it_is_copied(world: World) -> None:
     source, before = world.where(world.server), world.clock.now()
-    id = world.compute.start_live_migration(world.server, world.target)
-    assert world.clock.now() - before < timedelta(seconds=30)
-    migration = world.compute.migration(id)
-    assert not migration.over
-    assert migration.kind == "live"
-    assert (migration.server, migration.source, migration.target) == (world.server, source, world.target)
-    assert world.where(world.server) == source
+    with world.held():
+        id = world.compute.start_live_migration(world.server, world.target)
+        assert world.clock.now() - before < timedelta(seconds=30)
+        migration = world.compute.migration(id)
+        assert not migration.over
+        assert migration.kind == "live"
+        assert (migration.server, migration.source, migration.target) == (world.server, source, world.target)
+        assert world.where(world.server) == source
 
 
 def test_a_server_that_moves_is_migrating_and_active_again_after(world: World) -> None:
-    world.compute.start_live_migration(world.server, world.target)
-    assert world.locate(world.server).status == "MIGRATING"
-    assert world.compute.inventory().servers[world.server].status == "MIGRATING"
+    with world.held():
+        world.compute.start_live_migration(world.server, world.target)
+        assert world.locate(world.server).status == "MIGRATING"
+        assert world.compute.inventory().servers[world.server].status == "MIGRATING"
     world.settle()
     assert world.locate(world.server).status == "ACTIVE"
     assert world.compute.inventory().servers[world.server].status == "ACTIVE"
@@ -33,18 +35,20 @@ def test_a_server_that_moves_is_migrating_and_active_again_after(world: World) -
 
 def test_a_move_under_way_is_a_flight_and_its_server_counts_at_the_source(world: World) -> None:
     source = world.where(world.server)
-    world.compute.start_live_migration(world.server, world.target)
-    inventory = world.compute.inventory()
-    assert [(f.server, f.source, f.target) for f in inventory.flights] == [(world.server, source, world.target)]
-    assert world.compute.flights() == inventory.flights
-    assert inventory.servers[world.server].host == source
+    with world.held():
+        world.compute.start_live_migration(world.server, world.target)
+        inventory = world.compute.inventory()
+        assert [(f.server, f.source, f.target) for f in inventory.flights] == [(world.server, source, world.target)]
+        assert world.compute.flights() == inventory.flights
+        assert inventory.servers[world.server].host == source
     world.settle()
     assert world.compute.flights() == ()
 
 
 def test_a_flight_holds_its_place_at_the_target(world: World) -> None:
-    id = world.compute.start_live_migration(world.server, world.snug)
-    assert world.refused(lambda: world.compute.start_cold_migration(world.off, world.snug))
+    with world.held():
+        id = world.compute.start_live_migration(world.server, world.snug)
+        assert world.refused(lambda: world.compute.start_cold_migration(world.off, world.snug))
     assert world.arrived(id).status == "done"
 
 
@@ -68,8 +72,9 @@ def test_an_inventory_does_not_change_after_it_was_read(world: World) -> None:
 
 def test_find_adopts_what_runs_and_what_is_over(world: World) -> None:
     since = world.moment()
-    id = world.compute.start_live_migration(world.server, world.target)
-    running = world.compute.find_migration(world.server, world.target, since)
+    with world.held():
+        id = world.compute.start_live_migration(world.server, world.target)
+        running = world.compute.find_migration(world.server, world.target, since)
     assert running is not None
     assert running.id == id
     world.settle()
@@ -129,15 +134,17 @@ def test_a_refusal_leaves_nothing_behind(world: World) -> None:
 
 
 def test_a_second_move_of_the_same_server_is_refused(world: World) -> None:
-    first = world.compute.start_live_migration(world.server, world.target)
-    assert world.refused(lambda: world.compute.start_live_migration(world.server, world.spare))
+    with world.held():
+        first = world.compute.start_live_migration(world.server, world.target)
+        assert world.refused(lambda: world.compute.start_live_migration(world.server, world.spare))
     assert world.arrived(first).status == "done"
     assert world.where(world.server) == world.target
 
 
 def test_a_cold_move_of_a_server_that_moves_live_is_refused(world: World) -> None:
-    first = world.compute.start_live_migration(world.server, world.target)
-    assert world.refused(lambda: world.compute.start_cold_migration(world.server, world.spare))
+    with world.held():
+        first = world.compute.start_live_migration(world.server, world.target)
+        assert world.refused(lambda: world.compute.start_cold_migration(world.server, world.spare))
     assert world.arrived(first).status == "done"
 
 
@@ -149,10 +156,11 @@ def test_a_server_that_is_off_does_not_move_live(world: World) -> None:
 
 def test_an_aborted_move_leaves_the_server_running_at_its_source(world: World) -> None:
     source = world.where(world.server)
-    id = world.compute.start_live_migration(world.server, world.target, 10.0)
-    world.wait("the copy to begin", lambda: world.compute.migration(id).status in ("disk", "memory"))
-    world.compute.abort_migration(id)
-    assert world.arrived(id).status == "aborted"
+    with world.held():
+        id = world.compute.start_live_migration(world.server, world.target, 10.0)
+        world.wait("the copy to begin", lambda: world.compute.migration(id).status in ("disk", "memory"))
+        world.compute.abort_migration(id)
+        assert world.arrived(id).status == "aborted"
     assert (world.where(world.server), world.locate(world.server).status) == (source, "ACTIVE")
     move = world.past_of(world.server)[-1]
     assert (move.source, move.target, move.done) == (source, world.target, False)

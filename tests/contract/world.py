@@ -38,6 +38,9 @@ class World:
     frail: ServerId  # runs, alone on a host of the zone of `target` that may be killed, and is none of these
     kill_host: Callable[[HostName], None] | None = None  # returns when the cloud takes it for down; None: cannot
     revive_host: Callable[[HostName], None] | None = None  # returns when the cloud takes it for running again
+    hold: Callable[[bool], None] | None = (
+        None  # True: live moves stand still from now on; None: only its clock moves them
+    )
     patience_s: float = 7200.0  # of the world's clock, for one wait
     look_s: float = 1.0  # between two looks
 
@@ -86,12 +89,18 @@ class World:
     def arrived(self, id: MigrationId) -> Migration:
         """The move as it stands when it is over or waits to be confirmed."""
 
+        self._stands(id)
+        self.settle()
+        return self.compute.migration(id)
+
+    def _stands(self, id: MigrationId) -> Migration:
+        """The move itself, whatever else is under way."""
+
         def stands() -> bool:
             found = self.compute.migration(id)
             return found.over or found.status == "confirm"
 
         self.wait(f"migration {id}", stands)
-        self.settle()
         return self.compute.migration(id)
 
     def measured(self, server: ServerId) -> Load:
@@ -107,6 +116,17 @@ class World:
     def _busy(self) -> bool:
         return any(server.status in BUSY for server in self.compute.inventory().servers.values())
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """A live move that is asked for in here is under way until the end."""
+        if self.hold is not None:
+            self.hold(True)
+        try:
+            yield
+        finally:
+            if self.hold is not None:
+                self.hold(False)
+
     # Trying
 
     def refused(self, start: Callable[[], MigrationId]) -> str:
@@ -115,7 +135,7 @@ class World:
             id = start()
         except Refused as no:
             return str(no)
-        end = self.arrived(id)
+        end = self._stands(id)
         assert end.status == "failed", f"was to be refused, and is {end.status}"
         return end.error
 

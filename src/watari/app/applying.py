@@ -63,7 +63,7 @@ def finish(store: Store, run_id: str, cloud: Cloud, watch: Watch, stopping: Stop
         watch(run, now)
         due.look()  # a run may take hours: what its first moves brought is measured meanwhile
 
-    run = runs.carry_out(store, run_id, watched, stopping)
+    run = runs.carry_out(store, run_id, watched, stopping, cloud)
     seconds = (cloud.clock.now() - started).total_seconds()
     after = book(store, run, cloud, policy_of(store, run_id), stopping, say) if run.finished else None
     return Applied(run, runs.find_run(store, run_id).starved_before, after, seconds, f"watari runs show {run_id}")

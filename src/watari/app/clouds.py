@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -18,7 +19,7 @@ from watari.lab.paths import default_dir
 from watari.model.compute import ComputeSnapshot, Load, ServerId
 from watari.model.reasons import Finding
 from watari.observe.compute import compute_snapshot
-from watari.ports import Clock, Compute, Meter, Orchestrator
+from watari.ports import Clock, Compute, Inventory, Meter, Orchestrator
 
 if TYPE_CHECKING:
     from watari.drivers.openstack import OpenStackCloud
@@ -50,10 +51,20 @@ class Cloud:
     settle_s: float = SIM_SETTLE_S
     recall: Callable[[ComputeSnapshot], ComputeSnapshot] = lambda snapshot: snapshot
     orchestrators: Mapping[str, Orchestrator] = field(default_factory=dict)  # in the order in which servers leave them
+    _read: tuple[float, Inventory] | None = None  # when, by a clock that nobody sets
 
     def snapshot(self) -> ComputeSnapshot:
         """One reading of the cloud."""
-        return self.recall(compute_snapshot(self.compute, self.meter, self.clock, self.orchestrators.values()))
+        inventory = self.inventory()
+        members = self.orchestrators.values()
+        return self.recall(compute_snapshot(inventory, self.meter, self.clock, members))
+
+    def inventory(self, most_s: float = 0.0) -> Inventory:
+        """What exists and where, as it was at most so many seconds ago: thousands of servers are not read twice."""
+        if self._read is None or time.monotonic() - self._read[0] > most_s:
+            begun = time.monotonic()
+            self._read = begun, self.compute.inventory()
+        return self._read[1]
 
 
 class NoMeter:

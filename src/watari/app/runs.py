@@ -39,6 +39,7 @@ from watari.plan.inverse import inverse
 from watari.plan.plan import Operation, Plan
 from watari.ports import Inventory
 
+FRESH_S = 30.0  # a reading of the cloud that is no older need not be made again
 OTHERS_S = 30.0  # between two looks at who else moves servers
 LOOK_S = 0.5  # between two looks at the database while a run is watched
 
@@ -65,7 +66,7 @@ def begin(
     back is judged server by server, when its turn comes.
     """
     if plan.job != UNDO and not any(row.plan_id == plan.id for row in list_runs(store, only_open=True)):
-        check_cloud(plan, cloud.compute.inventory())
+        check_cloud(plan, cloud.inventory(FRESH_S))
     return submit(store, plan, cloud.name, policy, cloud.clock.now(), starved)
 
 
@@ -77,14 +78,14 @@ def check_cloud(plan: Plan, inventory: Inventory) -> None:
         raise Stale(f"the cloud is no longer what the plan saw: {'; '.join(wrong[:5])}{more}: plan again")
 
 
-def carry_out(store: Store, run_id: str, watch: Watch, stopping: Stopping) -> Run:
+def carry_out(store: Store, run_id: str, watch: Watch, stopping: Stopping, cloud: Cloud | None = None) -> Run:
     """Work on a run until it is over, or until `stopping`: then what is under way is finished and nothing begun.
 
-    Returns the run as far as it came.
+    Returns the run as far as it came. `cloud`: its cloud, if it is open already.
 
     Raises Busy when another process works with the same SQLite file, and Permanent when nothing can be written.
     """
-    with _working(store, {run_id}) as engine:
+    with _working(store, {run_id}, cloud=cloud) as engine:
         engine.enqueue(run_id)
         return _watch(store, engine, run_id, watch, stopping)
 
@@ -158,8 +159,10 @@ def journal(store: Store, run_id: str) -> list[Entry]:
 
 
 @contextmanager
-def _working(store: Store, only: set[str] | None, at_once: int = AT_ONCE) -> Iterator[Engine]:
-    clouds = _Clouds(store)
+def _working(
+    store: Store, only: set[str] | None, at_once: int = AT_ONCE, cloud: Cloud | None = None
+) -> Iterator[Engine]:
+    clouds = _Clouds(store, {cloud.name: cloud} if cloud else {})
     engine = Engine(store, clouds.open_run, at_once=at_once)
     if not store.is_postgres:  # a run that was left long ago does not go on because another one begins
         engine.carrier.only = only
@@ -240,7 +243,7 @@ class _Clouds:
         run, policy = load_run(self.store, run_id), policy_of(self.store, run_id)
         name = find_run(self.store, run_id).cloud
         cloud = self._clouds.get(name) or open_cloud(name)
-        inventory = cloud.compute.inventory()
+        inventory = cloud.inventory(FRESH_S)
         self._clouds[name] = cloud  # only one that has answered is kept
         others = _Others(self.store, cloud, inventory)
         books = Books(

@@ -119,6 +119,8 @@ def _default(place: Place, host: str | None, state: Path) -> dict[str, Value]:
         "vif_plugging_timeout": 0,
         "use_cow_images": False,
         "force_raw_images": False,
+        "heal_instance_info_cache_interval": -1,  # no agent ever changes a port here: dozens of hosts need not ask
+        "update_resources_interval": 300,  # nothing but Nova uses the hosts
         "graceful_shutdown_timeout": 3,  # Nova's 180 s would hold up every stop of the lab
         "manager_shutdown_timeout": 0,
     }

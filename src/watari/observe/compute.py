@@ -3,17 +3,17 @@
 from collections.abc import Collection, Mapping
 
 from watari.model.compute import ComputeSnapshot, Membership, Server, ServerId
-from watari.ports import Clock, Compute, Meter, Orchestrator
+from watari.ports import Clock, Compute, Inventory, Meter, Orchestrator
 
 
 def compute_snapshot(
-    compute: Compute, meter: Meter, clock: Clock, orchestrators: Collection[Orchestrator] = ()
+    source: Compute | Inventory, meter: Meter, clock: Clock, orchestrators: Collection[Orchestrator] = ()
 ) -> ComputeSnapshot:
-    """Read inventory, then loads, then the clock (so that no load is from the future).
+    """Read inventory (or take one that was just read), then loads, then the clock: so no load is from the future.
 
     Raises Transient also for an orchestrator that does not answer: whose servers they are is not guessed.
     """
-    inventory = compute.inventory()
+    inventory = source if isinstance(source, Inventory) else source.inventory()
     loads = meter.loads(inventory.servers.keys())
     return ComputeSnapshot(
         taken_at=clock.now(), hosts=inventory.hosts, servers=inventory.servers, loads=loads,
