@@ -113,6 +113,11 @@ class Run:
         """Operations in a state."""
         return sum(1 for o in self.operations if o.state == state)
 
+    def left_out(self) -> list[StepRecord]:
+        """Steps that should have put a server back into its orchestrator and could not: it is out of service now."""
+        kinds = (Attach, Detach)
+        return [r for o in self.operations for r in o.steps if isinstance(r.step, kinds) and r.state == "failed"]
+
     def states(self) -> dict[OperationId, State]:
         """The state of every operation, by its id."""
         return {o.operation.id: o.state for o in self.operations}

@@ -59,6 +59,21 @@ class Cloud:
         members = self.orchestrators.values()
         return self.recall(compute_snapshot(inventory, self.meter, self.clock, members))
 
+    def left_out(self) -> tuple[Finding, ...]:
+        """A finding for each server that an orchestrator does not use because of us: a run's, or left so."""
+        return tuple(
+            Finding(
+                member,
+                "left-out",
+                f"is out of service in {name}: {reason.removeprefix('watari: ')}",
+                "error",
+                f"If no run is at work on it (watari runs list), put it back: watari members attach {member} "
+                f"--cloud {self.name}",
+            )
+            for name, orchestrator in self.orchestrators.items()
+            for member, reason in sorted(orchestrator.left_out().items())
+        )
+
     def inventory(self, most_s: float = 0.0) -> Inventory:
         """What exists and where, as it was at most so many seconds ago: thousands of servers are not read twice."""
         if self._read is None or time.monotonic() - self._read[0] > most_s:
@@ -245,7 +260,7 @@ def snapshot_of(
         opened.meter = Forgiving(opened.meter)
     snapshot = opened.snapshot()
     findings = opened.meter.findings if isinstance(opened.meter, Forgiving) else ()
-    return snapshot, (*findings, *opened.missing())  # nothing is saved: an `apply` may be at work
+    return snapshot, (*opened.left_out(), *findings, *opened.missing())  # nothing is saved: an `apply` may be at work
 
 
 def _sim_path(size: SimSize) -> Path:

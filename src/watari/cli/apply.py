@@ -12,6 +12,7 @@ from watari.cli.interrupts import Interrupts
 from watari.cli.options import add_cloud, add_database, add_policy, check_cloud
 from watari.errors import BadInput
 from watari.plan.render import render
+from watari.plan.steps import Attach, Detach
 from watari.plan.text import count, format_duration, printable
 
 if TYPE_CHECKING:
@@ -136,6 +137,17 @@ def headline(plan: "Plan") -> str:
     return "".join(f"{line}\n" for line in lines[:1] + [line for line in lines[1:2] if line.startswith("  starved")])
 
 
+def out_of_service(run: "Run") -> list[str]:
+    """What comes before everything else: servers that their orchestrators do not use any more because of us."""
+    cloud = f" --cloud {run.plan.cloud}" if run.plan.cloud else ""
+    return [
+        f"OUT OF SERVICE: {step.member} in {step.orchestrator}: {record.note}; "
+        f"put it back: watari members attach {step.member}{cloud}"
+        for record in run.left_out()
+        if isinstance(step := record.step, Attach | Detach)
+    ]
+
+
 def result(applied: "Applied") -> str:
     """How it ended, for people."""
     from watari.cli.apply_view import label
@@ -147,6 +159,7 @@ def result(applied: "Applied") -> str:
         counts.append(f"{waiting} not started")
     whose = " of the cloud's time" if is_virtual(run) else ""
     lines = [f"{', '.join(counts)} in {format_duration(applied.seconds)}{whose}"]
+    lines += [f"  {line}" for line in out_of_service(run)]
     lines += [f"  {record.state} {label(record)}: {record.note}" for record in applied.left if record.over]
     if applied.starved_after is not None:
         lines.append(f"  starved {applied.starved_before} -> {applied.starved_after}")

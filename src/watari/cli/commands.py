@@ -16,6 +16,8 @@ COMMANDS: Final[dict[str, str]] = {
     "lab reset": "watari.cli.lab:LabReset",
     "lab status": "watari.cli.lab:LabStatus",
     "lab up": "watari.cli.lab:LabUp",
+    "members attach": "watari.cli.members:MembersAttach",
+    "members list": "watari.cli.members:MembersList",
     "plan balance": "watari.cli.plan_balance:PlanBalance",
     "plan drain": "watari.cli.plan_drain:PlanDrain",
     "replay": "watari.cli.replay:Replay",
