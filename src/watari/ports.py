@@ -48,6 +48,20 @@ class Migration:
         return self.status in ("done", "failed", "aborted")
 
 
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How a live move may treat its guest, where a single move can be told: libvirt's; Nova's go as nova.conf says.
+
+    `max_downtime_s`: the pause at its end. `auto_converge`: a guest that writes faster than is copied is slowed down.
+    `post_copy_after_s`: so long after it began it is switched over, and what is left follows; None: never, as a broken
+    link would then cost the guest.
+    """
+
+    max_downtime_s: float = 0.5
+    auto_converge: bool = True
+    post_copy_after_s: float | None = None
+
+
 class Clock(Protocol):
     """Time as the executor sees it; the simulator's is virtual."""
 
@@ -63,7 +77,11 @@ class Compute(Protocol):
 
     Every method that reads may raise Transient (503, time-out). So may every method that asks for a change; then nobody
     knows whether the cloud heard it, and the caller looks (`find_migration`, `host`, `locate`) before it asks again.
+
+    `limits_moves`: how fast a single move copies can be set, and changed while it does.
     """
+
+    limits_moves: bool
 
     def inventory(self) -> Inventory: ...
 
@@ -80,11 +98,11 @@ class Compute(Protocol):
         ...
 
     def start_live_migration(
-        self, server: ServerId, target: HostName, bandwidth_mib_s: float | None = None
+        self, server: ServerId, target: HostName, bandwidth_mib_s: float | None = None, style: Style | None = None
     ) -> MigrationId:
         """Ask for the move and return at once. Raises Refused if the cloud will not take it.
 
-        The bandwidth is a wish: clouds that cannot limit a single move (Nova) move at the rate that they are set to.
+        Bandwidth and style are wishes: clouds that cannot tell a single move (Nova) move as they are set to.
         """
         ...
 
@@ -114,6 +132,14 @@ class Compute(Protocol):
 
     def abort_migration(self, id: MigrationId) -> None:
         """Stop a live move that still copies; the server lives on at its source. Refused once it is over."""
+        ...
+
+    def force_migration(self, id: MigrationId) -> None:
+        """Let a live move that still copies end soon: by post-copy, or by a longer pause. Refused once it is over."""
+        ...
+
+    def limit_migration(self, id: MigrationId, mib_s: float) -> None:
+        """Let a live move copy at that rate at most from now on. Nothing where a single move cannot be limited."""
         ...
 
     def confirm_migration(self, id: MigrationId) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from watari.errors import Refused, Transient
 from watari.model.compute import Flight, Host, HostName, Server, ServerId, ZoneName
-from watari.ports import Inventory, Migration, MigrationId, MigrationKind
+from watari.ports import Inventory, Migration, MigrationId, MigrationKind, Style
 
 TABLES = """
 create table settings (begun real, speed real, move_s real);
@@ -99,8 +99,16 @@ class FiledCloud:
             rows = c.execute(sql).fetchall()
         return tuple(Flight(ServerId(s), HostName(a), HostName(b), _at(t)) for s, a, b, t in rows)
 
+    limits_moves = False
+
+    def force_migration(self, id: MigrationId) -> None:
+        raise Refused("this cloud hastens nothing")
+
+    def limit_migration(self, id: MigrationId, mib_s: float) -> None:
+        """Nothing."""
+
     def start_live_migration(
-        self, server: ServerId, target: HostName, bandwidth_mib_s: float | None = None
+        self, server: ServerId, target: HostName, bandwidth_mib_s: float | None = None, style: Style | None = None
     ) -> MigrationId:
         with self._call("start", server, change=True) as c:
             self._surface(c, server)

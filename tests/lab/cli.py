@@ -82,12 +82,10 @@ class Watari:
         rows: list[dict[str, Any]] = json.loads(ended.out)
         return rows
 
-    def states(self, run: str) -> dict[str, str]:
-        """What became of every operation of a run, by its subject."""
-        return {row["Subject"]: row["State"] for row in self.table("runs", "show", run)}
-
-    def notes(self, run: str) -> dict[str, str]:
-        return {row["Subject"]: row["Note"] for row in self.table("runs", "show", run)}
+    def told(self, run: str) -> tuple[dict[str, str], dict[str, str]]:
+        """What became of every operation of a run, and what is said of it, by its subject."""
+        rows = self.table("runs", "show", run)
+        return {row["Subject"]: row["State"] for row in rows}, {row["Subject"]: row["Note"] for row in rows}
 
     def journal(self, run: str) -> list[dict[str, Any]]:
         return self.table("runs", "show", run, "--journal")

@@ -169,7 +169,7 @@ def test_a_minute_without_the_cloud_s_database_loses_nothing(watari: Watari, nov
             nova.lab.knobs(host, seconds=1)
         ended = watari.end(process)
     nova.at_rest()
-    states, notes = watari.states(scene.run), watari.notes(scene.run)
+    states, notes = watari.told(scene.run)
     assert ended.code == (0 if set(states.values()) == {"done"} else 3), ended
     assert {name for name, state in states.items() if state == "done"} == scene.arrived
     assert scene.arrived | scene.home == scene.all

@@ -66,8 +66,9 @@ def test_a_move_that_cannot_be_leaves_the_server_where_it_was_and_says_why(
 ) -> None:
     scene, ended = copies[name].result()
     assert (ended.code, ended.result["failed"]) == (3, 1), ended
-    ((server, seen),) = scene.watari.states(scene.run).items()
-    note = scene.watari.notes(scene.run)[server]
+    states, notes = scene.watari.told(scene.run)
+    ((server, seen),) = states.items()
+    note = notes[server]
     assert seen == state, note
     assert all(word in note for word in words), note
     assert scene.home == scene.all
@@ -115,8 +116,9 @@ def test_the_target_dies_during_the_copy(watari: Watari, nova: Nova, crowd: list
 def assert_told(scene: Scene, ended: Ended) -> None:
     """The run is over and says so; the server runs, at one of the two ends, as the run says."""
     scene.nova.at_rest()
-    ((server, state),) = scene.watari.states(scene.run).items()
-    note = scene.watari.notes(scene.run)[server]
+    states, notes = scene.watari.told(scene.run)
+    ((server, state),) = states.items()
+    note = notes[server]
     assert ended.code == (0 if state == "done" else 3), ended
     assert scene.nova.servers()[server].status == "ACTIVE"
     assert (scene.arrived if state == "done" else scene.home) == scene.all, (state, note)

@@ -50,7 +50,7 @@ def test_a_server_that_moved_meanwhile_is_skipped_and_the_others_move(
     nova.move(FAULTS.crowd[0], other)
     ended = scene.apply()
     assert ended.code == 3, ended
-    states, notes = watari.states(scene.run), watari.notes(scene.run)
+    states, notes = watari.told(scene.run)
     assert (states[FAULTS.crowd[0]], states[FAULTS.crowd[1]]) == ("skipped", "done")
     assert f"is on {other}" in notes[FAULTS.crowd[0]]
     nova.move(FAULTS.crowd[0], scene.plan.operations[0].source)

@@ -1,4 +1,4 @@
-"""The conformance suite against a real cluster or datacenter of yours. It takes one node out of service and puts it back.
+"""The conformance suite against a real cluster or datacenter of yours. It takes a node out of service and puts it back.
 
 KUBECONFIG=~/.kube/test WATARI_TEST_NODE=worker-1: a node that nothing depends on.
 CONSUL_HTTP_ADDR=http://127.0.0.1:8500 CONSUL_HTTP_TOKEN=… WATARI_TEST_NODE=web-1: a node whose agent answers at

@@ -9,7 +9,7 @@ from typing import TypeVar
 from watari.drivers.sim.cloud import SimCloud
 from watari.errors import Transient
 from watari.model.compute import Flight, Host, HostName, PastMove, Server, ServerId
-from watari.ports import Inventory, Migration, MigrationId, MigrationKind
+from watari.ports import Inventory, Migration, MigrationId, MigrationKind, Style
 
 T = TypeVar("T")
 ANYWHERE = HostName("anywhere")
@@ -38,6 +38,8 @@ class Api:
     lost_answers: int = 0
     deadly: bool = False
 
+    limits_moves: bool = False
+
     def inventory(self) -> Inventory:
         seen = self.cloud.inventory()
         hosts = {name: self._claimed(host) for name, host in seen.hosts.items()}
@@ -56,10 +58,10 @@ class Api:
         return None if found is None else self._claimed(found)
 
     def start_live_migration(
-        self, server: ServerId, target: HostName, bandwidth_mib_s: float | None = None
+        self, server: ServerId, target: HostName, bandwidth_mib_s: float | None = None, style: Style | None = None
     ) -> MigrationId:
         self.asked[server, target] += 1
-        return self._request(lambda: self.cloud.start_live_migration(server, target, bandwidth_mib_s))
+        return self._request(lambda: self.cloud.start_live_migration(server, target, bandwidth_mib_s, style))
 
     def start_cold_migration(self, server: ServerId, target: HostName) -> MigrationId:
         self.asked[server, target] += 1
@@ -79,6 +81,12 @@ class Api:
 
     def abort_migration(self, id: MigrationId) -> None:
         self.cloud.abort_migration(id)
+
+    def force_migration(self, id: MigrationId) -> None:
+        self.cloud.force_migration(id)
+
+    def limit_migration(self, id: MigrationId, mib_s: float) -> None:
+        self.cloud.limit_migration(id, mib_s)
 
     def confirm_migration(self, id: MigrationId) -> None:
         self._request(lambda: self.cloud.confirm_migration(id))

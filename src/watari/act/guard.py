@@ -7,11 +7,14 @@ from datetime import datetime
 
 from watari.act.journal import OperationRecord
 from watari.model.compute import Flight, Host, HostName
+from watari.model.links import fair_shares
 from watari.plan.accompany import orchestrators_of
 from watari.plan.plan import Operation
 from watari.plan.steps import MOVES, Move
 from watari.policy.values import Peak, Policy
 
+ALL = "all links"
+LEAST_MIB_S = 1.0  # what is under way is slowed down, never stopped
 LEAST_SHARE = 0.2  # a move that would get less than this share of a link's budget waits: slow copies never converge
 
 
@@ -68,6 +71,30 @@ class Guard:
     def may_go_on(self) -> str:
         """Why an operation that has begun must not take its next step; empty: it may."""
         return f"stopped: {self.stopped}" if self.stopped else ""
+
+    def share(self, op: Operation, granted_mib_s: float, others: Iterable[UnderWay], at: datetime) -> float:
+        """How fast a move under way may copy from now on: less when windows or others need it, more when there is room.
+
+        Whoever takes more first writes it down, whoever takes less does so first: what is granted is never more than
+        the links' budgets, but for the moment in which a window begins.
+        """
+        step = op.move
+        assert step is not None
+        share = min((p.bandwidth for p in self._peaks(op.zone, at)), default=1.0)
+        copying = [m for m in others if m.rate_mib_s > 0]
+        uses: list[tuple[str, ...]] = [(step.source, step.target), *((m.source, m.target) for m in copying)]
+        capacity: dict[str, float] = {host: self._link(HostName(host), share) for pair in uses for host in pair}
+        if (total := self.policy.budgets.total_mib_s) is not None:
+            uses, capacity[ALL] = [(*pair, ALL) for pair in uses], total * share
+        cap = self.policy.budgets.move_mib_s or float("inf")
+        fair = fair_shares(uses, [cap] * len(uses), capacity)[0]
+        used = {
+            link: sum(m.rate_mib_s for m, u in zip(copying, uses[1:], strict=True) if link in u) for link in uses[0]
+        }
+        room = min(capacity[link] - used[link] for link in uses[0])
+        if room < granted_mib_s:
+            return max(LEAST_MIB_S, min(granted_mib_s, max(fair, room)))
+        return max(LEAST_MIB_S, min(room, cap, max(granted_mib_s, fair)))
 
     def _closed(self, zone: str, at: datetime) -> str:
         if self.stopped:

@@ -9,7 +9,7 @@ from watari.act.migrations import ColdMigration, LiveMigration
 from watari.act.orchestrators import Attaching, Detaching
 from watari.act.outcomes import Done, Failed, Outcome, Progress, Ready
 from watari.plan.steps import Attach, ColdMigrate, Detach, DisableHost, EnableHost, LiveMigrate, Step
-from watari.ports import Compute, Orchestrator, Storage
+from watari.ports import Compute, Orchestrator, Storage, Style
 
 __all__ = ["ColdMigration", "Done", "Failed", "Handler", "Handlers", "LiveMigration", "Outcome", "Progress", "handlers"]
 
@@ -51,12 +51,15 @@ Handlers = Mapping[type[Step], Handler[Any]]  # each verb's class with the handl
 
 
 def handlers(
-    compute: Compute, storage: Storage | None = None, orchestrators: Mapping[str, Orchestrator] | None = None
+    compute: Compute,
+    storage: Storage | None = None,
+    orchestrators: Mapping[str, Orchestrator] | None = None,
+    style: Style | None = None,
 ) -> Handlers:
     """The table of verbs of one cloud; `storage` is asked before a host is taken out of service."""
     named = orchestrators or {}
     return {
-        LiveMigrate: LiveMigration(compute),
+        LiveMigrate: LiveMigration(compute, style or Style()),
         ColdMigrate: ColdMigration(compute),
         DisableHost: DisablingHost(compute, storage),
         EnableHost: EnablingHost(compute),

@@ -34,6 +34,7 @@ class StepRecord:
     adopted: bool = False  # found under way; an earlier process, or somebody, asked for it
     stopping: str = ""  # why it is being stopped
     stop_at: datetime | None = None  # when it was first asked to stop
+    hastened: bool = False  # it was asked to end soon
     tried_at: datetime | None = None  # since when nobody could be asked, of what has to happen whatever else does
 
     @property

@@ -1,13 +1,13 @@
 """Move a server, live or cold. Done means that the server *is* on the target, whatever the status word says."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from watari.act.outcomes import Arrived, Done, Failed, Outcome, Progress
 from watari.errors import Refused
 from watari.model.compute import Server
 from watari.plan.steps import ColdMigrate, LiveMigrate, Move
-from watari.ports import Compute, MigrationId
+from watari.ports import Compute, MigrationId, Style
 
 LIVE = ("ACTIVE", "MIGRATING")
 BROKEN = ("ERROR", "UNKNOWN")  # where it is does not count then: nobody can use it
@@ -16,16 +16,17 @@ COLD = ("ACTIVE", "SHUTOFF", "RESIZE", "VERIFY_RESIZE")
 
 @dataclass(frozen=True, slots=True)
 class LiveMigration:
-    """Handler of LiveMigrate."""
+    """Handler of LiveMigrate. `style`: how moves may treat their guests."""
 
     compute: Compute
+    style: Style = field(default_factory=Style)
 
     def check(self, step: LiveMigrate) -> Done | Failed | None:
         server = self.compute.locate(step.server)
         return _misplaced(step, server) or _wrong_state(server, LIVE, "ACTIVE servers move live")
 
     def start(self, step: LiveMigrate) -> str:
-        return self.compute.start_live_migration(step.server, step.target, step.bandwidth_mib_s)
+        return self.compute.start_live_migration(step.server, step.target, step.bandwidth_mib_s, self.style)
 
     def poll(self, step: LiveMigrate, handle: str) -> Outcome:
         try:
@@ -36,6 +37,22 @@ class LiveMigration:
             return Progress(migration.done_mib, migration.total_mib, migration.rate_mib_s, migration.status)
         why = migration.error or f"the cloud says {migration.status}"
         return _judge(step, self.compute.locate(step.server), why)
+
+    def hasten(self, step: LiveMigrate, handle: str) -> None:
+        """Let it end soon. Raises Transient: ask again; Refused where it cannot be."""
+        self.compute.force_migration(MigrationId(handle))
+
+    @property
+    def can_limit(self) -> bool:
+        return self.compute.limits_moves
+
+    def limit(self, step: LiveMigrate, handle: str, mib_s: float) -> bool:
+        """Let it copy at that rate at most; False if that comes too late."""
+        try:
+            self.compute.limit_migration(MigrationId(handle), mib_s)
+        except Refused:
+            return False
+        return True
 
     def confirm(self, step: LiveMigrate, handle: str) -> None:
         """Nothing waits for a word: a live migration that has arrived stays."""

@@ -6,12 +6,13 @@ Every executor runs this same code; where the records live and who else works is
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
-from watari.act.guard import Wait
+from watari.act.guard import Wait, allot
 from watari.act.handlers import Handlers
 from watari.act.journal import OperationRecord, Run, State, StepRecord
 from watari.act.outcomes import Arrived, Done, Failed, Progress, Ready
+from watari.act.verdicts import has_to_be_undone, state_of, was_taken_out
 from watari.errors import Permanent, Refused, Transient
 from watari.plan.accompany import with_memory
 from watari.plan.plan import OperationId
@@ -24,6 +25,7 @@ SKEW = timedelta(seconds=60)  # the cloud's clock may be behind ours
 SAME = timedelta(seconds=2)  # clouds keep whole seconds: a request of ours looks no older than that
 STALL_S = 900.0  # no progress for this long: the move is stopped, the server stays where it is
 DEADLINE_S = 4 * 3600.0  # longer than any move should take, whatever its progress
+NOTABLE = 0.02  # a change of a move's rate by less than that share is none
 PRESS_S = 5.0  # between two requests to an orchestrator to let the same server go, or to take it back
 INSIST_S = 30.0  # between two requests to stop the same move
 _OVER = {Detach: "empty", Attach: "back"}
@@ -54,6 +56,14 @@ class Books(Protocol):
 
     def write(self, run: Run, record: OperationRecord, r: StepRecord) -> None:
         """Store what has become of a step. When it returns, it is kept."""
+        ...
+
+    def share(self, run: Run, record: OperationRecord, now: datetime) -> float | None:
+        """How fast its move may copy now, MiB/s; more than before is granted with the answer. None: as before."""
+        ...
+
+    def progress(self, run: Run, record: OperationRecord) -> None:
+        """Store how far it is and what it was granted; no step has changed."""
         ...
 
     def fence(self, run: Run, record: OperationRecord) -> None:
@@ -157,7 +167,7 @@ class Saga:
     def _checked(self, record: OperationRecord, r: StepRecord) -> Done | Failed | None:
         """What the handler says before anything is asked; None: go on. What has to be known to undo it is kept."""
         r.step = with_memory(r.step, [other.step for other in record.steps])
-        if isinstance(r.step, Attach) and not _taken_out(record, r.step):
+        if isinstance(r.step, Attach) and not was_taken_out(record, r.step):
             return Done("nobody took it out: as it was before")
         verdict = self.handlers[type(r.step)].check(r.step)
         if isinstance(verdict, Ready):
@@ -231,6 +241,8 @@ class Saga:
                 r.note = r.note if r.stopping or r.adopted else ""
                 if why := self._why_stop(run, r, now):
                     self._stop(run, record, r, why, now)
+                elif isinstance(r.step, LiveMigrate) and not r.adopted:
+                    self._shape(run, record, r, r.step, now)
 
     def _press(self, run: Run, record: OperationRecord, r: StepRecord, text: str, now: datetime) -> None:
         """Out, or back, not yet: ask again from time to time, until the deadline."""
@@ -245,6 +257,24 @@ class Saga:
             self.books.fence(run, record)
             self.handlers[type(r.step)].start(r.step)
             r.moved_at = now
+
+    def _shape(self, run: Run, record: OperationRecord, r: StepRecord, step: LiveMigrate, now: datetime) -> None:
+        """Keep its rate to what the links have for it now; let it end when its style says so."""
+        assert r.handle is not None
+        handler: Any = self.handlers[LiveMigrate]
+        if (granted := step.bandwidth_mib_s) is not None and handler.can_limit:
+            rate = self.books.share(run, record, now) or granted
+            if abs(rate - granted) > NOTABLE * granted and handler.limit(step, r.handle, rate):
+                allot(record, rate)
+                self.books.progress(run, record)
+        after_s = handler.style.post_copy_after_s
+        if after_s is not None and not r.hastened and (now - (r.begun_at or now)).total_seconds() > after_s:
+            self.books.fence(run, record)
+            try:
+                handler.hasten(step, r.handle)
+            except Refused as e:
+                r.note = str(e)
+            r.hastened = True
 
     def _arrived(self, run: Run, record: OperationRecord, r: StepRecord, now: datetime) -> None:
         """Say that it may stay, or send it back if it was to be stopped. What others asked for is theirs to answer."""
@@ -324,13 +354,13 @@ class Saga:
 
     def _conclude(self, run: Run, record: OperationRecord, changed: StepRecord | None, now: datetime) -> None:
         """Draw the conclusion for the whole, write both down; a failed saga undoes what came before, in reverse."""
-        record.state = _state_of(record)
+        record.state = state_of(record)
         record.waits = "" if record.over else record.waits
         to_undo: list[StepRecord] = []
         if record.state in ("failed", "undone", "skipped"):
             for waiting in (s for s in record.steps if s.state == "pending"):
                 waiting.state, waiting.ended_at = "skipped", now
-            to_undo = [s for s in record.steps if _has_to_be_undone(record, s)]
+            to_undo = [s for s in record.steps if has_to_be_undone(record, s)]
             for earlier in to_undo:
                 earlier.state, earlier.not_before, earlier.setbacks = "undoing", None, 0
                 record.state = "undoing"
@@ -353,41 +383,7 @@ class Saga:
             except Permanent as e:
                 r.state, r.ended_at, r.note = "failed", now, f"could not be undone: {e}"
             if not any(s.state == "undoing" for s in record.steps):
-                record.state = _state_of(record)
+                record.state = state_of(record)
             self.books.write(run, record, r)
             if r.state == "undoing":
                 return
-
-
-def _has_to_be_undone(record: OperationRecord, r: StepRecord) -> bool:
-    """Whether a step of a failed saga left something behind that has to be taken back.
-
-    A server that has arrived stays where it is: moving back is a new move, and its step stays done. A Detach that came
-    to nothing may have done half of its work; once its Attach was tried there is no other way to put the server back.
-    """
-    if isinstance(r.step, Detach):
-        back = any(isinstance(o.step, Attach) and o.step.member == r.step.member and o.asked_at for o in record.steps)
-        return r.state in ("done", "failed") and r.asked_at is not None and not back
-    return r.state == "done" and r.handle is not None and not isinstance(r.step, (*MOVES, Attach))
-
-
-def _taken_out(record: OperationRecord, step: Attach) -> bool:
-    """Whether the Detach of the same operation asked for something."""
-    here = (step.orchestrator, step.member)
-    partners = [r for r in record.steps if isinstance(r.step, Detach) and (r.step.orchestrator, r.step.member) == here]
-    return not partners or any(r.asked_at is not None for r in partners)
-
-
-def _state_of(record: OperationRecord) -> State:
-    """The state of a whole that is not being undone, from those of its steps."""
-    states: list[State] = [s.state for s in record.steps]
-    if "undoing" in states:
-        return "undoing"
-    for bad in ("failed", "undone", "skipped"):
-        if bad in states:
-            return bad
-    if all(s == "done" for s in states):
-        return "done"
-    if all(s == "pending" for s in states):
-        return "pending"
-    return "intended" if "intended" in states else "running"

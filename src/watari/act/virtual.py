@@ -71,10 +71,13 @@ class VirtualExecutor:
 
     def under_way(self) -> Iterator[UnderWay]:
         """Operations that hold budgets now."""
+        return (held for _, held in self._everybody())
+
+    def _everybody(self) -> Iterator[tuple[OperationRecord, UnderWay]]:
         for run in self.runs:
             for record in run.operations:
                 if (held := holding(record)) is not None:
-                    yield held
+                    yield record, held
 
     def states(self, run: Run, ids: Iterable[OperationId]) -> Mapping[OperationId, State]:
         return run.states()
@@ -101,6 +104,17 @@ class VirtualExecutor:
 
     def write(self, run: Run, record: OperationRecord, r: StepRecord) -> None:
         self.journal(Entry.of(self.clock.now(), run.id, record.operation, r))
+
+    def share(self, run: Run, record: OperationRecord, now: datetime) -> float | None:
+        held = holding(record)
+        if held is None:
+            return None
+        others = [one for one in self._everybody() if one[0] is not record]
+        moves = [*(under_way for _, under_way in others), *self.others()]
+        return self.guard.share(record.operation, held.rate_mib_s, moves, now)
+
+    def progress(self, run: Run, record: OperationRecord) -> None:
+        """Nobody looks on but through the records themselves."""
 
     def fence(self, run: Run, record: OperationRecord) -> None:
         """Alone in its process, nobody takes its operations away."""

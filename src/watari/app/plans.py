@@ -13,7 +13,7 @@ from watari.act.virtual import VirtualExecutor
 from watari.app.clouds import Cloud, is_sim, open_cloud, sim_name, working_on
 from watari.app.measuring import journal_entry, measured, moved_at
 from watari.app.state import JournalFile, state_dir, write_atomically
-from watari.app.storage import storage_of
+from watari.app.storage import storage_of, style_of
 from watari.errors import BadInput, Stale, Transient
 from watari.jobs import balance
 from watari.jobs.balance.benefit import Before, befores
@@ -126,7 +126,7 @@ def _apply(
         journal.write(_row(entry))
         cloud.save()
 
-    verbs = handlers(cloud.compute, storage_of(policy), cloud.orchestrators)
+    verbs = handlers(cloud.compute, storage_of(policy), cloud.orchestrators, style_of(policy))
     executor = VirtualExecutor(verbs, Guard(policy, before.hosts), cloud.clock, write)
     run = executor.submit(plan)
     try:

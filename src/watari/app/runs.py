@@ -32,7 +32,7 @@ from watari.app.benefit import Due
 from watari.app.clouds import Cloud, open_cloud
 from watari.app.measuring import made_by_us
 from watari.app.state import database_url
-from watari.app.storage import storage_of
+from watari.app.storage import storage_of, style_of
 from watari.errors import BadInput, Busy, Permanent, Stale, Transient
 from watari.plan.inverse import JOB as UNDO
 from watari.plan.inverse import inverse
@@ -250,7 +250,10 @@ class _Clouds:
             self.store, engine.lease, name, Guard(policy, inventory.hosts), cloud.clock, others=others.read,
             released=engine.carrier.turns.wake,
         )  # fmt: skip
-        verbs, budgets = handlers(cloud.compute, storage_of(policy), cloud.orchestrators), policy.budgets
+        verbs, budgets = (
+            handlers(cloud.compute, storage_of(policy), cloud.orchestrators, style_of(policy)),
+            policy.budgets,
+        )
         saga = Saga(verbs, books, cloud.clock, budgets.stalled_after_s, budgets.deadline_s)
         return Context(run, saga, books)
 

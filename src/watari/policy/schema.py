@@ -14,6 +14,7 @@ from watari.policy.kinds import Json, Key
 from watari.policy.values import (
     Budgets,
     Calm,
+    Copying,
     Destination,
     Detect,
     Drain,
@@ -238,6 +239,24 @@ SECTIONS: Mapping[str, tuple[type, Mapping[str, Key]]] = {
             ),
             "at_once": Key(
                 kinds.whole(least=1), "at_once", "Members of one orchestrator that are out of service at once."
+            ),
+        },
+    ),
+    "copying": (
+        Copying,
+        {
+            "max_downtime": Key(
+                kinds.seconds(above=0.0, most=60.0),
+                "max_downtime_s",
+                "The pause of a guest at the end of its move (B4).",
+            ),
+            "auto_converge": Key(
+                kinds.flag(), "auto_converge", "A guest that writes faster than is copied is slowed down."
+            ),
+            "post_copy_after": Key(
+                kinds.or_none(kinds.seconds(above=0.0)),
+                "post_copy_after_s",
+                "A move that takes longer is switched over, and the rest follows; none: never.",
             ),
         },
     ),

@@ -159,6 +159,15 @@ class Orchestration:
 
 
 @dataclass(frozen=True, slots=True)
+class Copying:
+    """How live moves may treat their guests, where a single move can be told (plain libvirt)."""
+
+    max_downtime_s: float = 0.5  # the pause at the end
+    auto_converge: bool = True  # a guest that writes faster than is copied is slowed down
+    post_copy_after_s: float | None = None  # then the rest follows after the switch; None: never
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """Everything that planning and acting obey."""
 
@@ -176,6 +185,7 @@ class Policy:
     look_ahead: LookAhead = field(default_factory=LookAhead)
     drain: Drain = field(default_factory=Drain)
     orchestration: Orchestration = field(default_factory=Orchestration)
+    copying: Copying = field(default_factory=Copying)
     digest: str = ""
 
     def local(self, at: datetime) -> time:

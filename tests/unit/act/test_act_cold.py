@@ -49,7 +49,9 @@ class OneServer:
         self.move = replace(self.move, status=status)
         self.server = replace(self.server, host=host, status=server)
 
-    def start_live_migration(self, server: ServerId, target: HostName, rate: float | None = None) -> MigrationId:
+    limits_moves = False
+
+    def start_live_migration(self, server: ServerId, target: HostName, *_: object) -> MigrationId:
         self.asked.append("live")
         if self.refusing:
             raise Refused("409: it is being moved")

@@ -12,7 +12,7 @@ from watari.act.durable import statements as st
 from watari.act.durable.lease import Lease, Lost, bury
 from watari.act.durable.records import columns_of, record_of
 from watari.act.durable.store import Store
-from watari.act.guard import Go, Guard, UnderWay, Wait, allot
+from watari.act.guard import Go, Guard, UnderWay, Wait, allot, holding
 from watari.act.journal import Entry, OperationRecord, Run, State, StepRecord
 from watari.errors import Permanent, Transient
 from watari.model.compute import HostName
@@ -118,6 +118,23 @@ class Books:
     def progress(self, run: Run, record: OperationRecord) -> None:
         """Store how far an operation is, for those who look on; no journal entry."""
         self._kept(lambda c: self._update(c, run.id, record))
+
+    def share(self, run: Run, record: OperationRecord, now: datetime) -> float | None:
+        """More is written down before it is used, in one transaction with what all others have."""
+        held, others = holding(record), self.others()
+        if held is None:
+            return None
+
+        def shared(c: sa.Connection) -> float:
+            busy = holders(c, self.cloud, but=(run.id, record.operation.id))
+            rate = self.guard.share(record.operation, held.rate_mib_s, [*busy, *others], now)
+            if rate > held.rate_mib_s:
+                allot(record, rate)
+                self._update(c, run.id, record)
+                allot(record, held.rate_mib_s)  # it is used once the cloud has heard of it
+            return rate
+
+        return self._kept(shared, alone=f"budgets of {self.cloud}")
 
     def fence(self, run: Run, record: OperationRecord) -> None:
         self.lease.check()

@@ -16,7 +16,7 @@ from watari.errors import Permanent, Transient
 from watari.plan.plan import OperationId
 
 log = logging.getLogger(__name__)
-POLL_S = 1.0  # between two looks at a move under way
+POLL_S = 2.0  # between two looks at a move under way: a call or two each
 WAIT_S = 5.0  # between two tries of what waits for a budget of which nobody tells (hours, other workers)
 PROGRESS_S = 3.0  # between two writes of how far a move is
 AWAY_S = 10.0  # between two tries to open a cloud

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import event
 
 from watari.errors import BadInput, Permanent, Transient
@@ -119,6 +117,9 @@ class Store:
             raise BadInput(
                 f"{self.shown} was made by a newer Watari (tables {at}, this one knows {REVISION}): upgrade Watari"
             )
+        from alembic import command  # a sixth of a second that a database which is up to date need not wait for
+        from alembic.config import Config
+
         with self.writing(alone="tables") as connection:  # two workers at first start: the second finds everything made
             config = Config()
             config.set_main_option("script_location", "watari.act.durable:migrations")

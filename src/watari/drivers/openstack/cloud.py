@@ -18,12 +18,13 @@ from watari.drivers.openstack.servers import Servers
 from watari.drivers.openstack.settings import Settings
 from watari.errors import Refused, Transient
 from watari.model.compute import Flight, Host, HostName, Server, ServerGroup, ServerId
-from watari.ports import Clock, Inventory, Migration, MigrationId, MigrationKind
+from watari.ports import Clock, Inventory, Migration, MigrationId, MigrationKind, Style
 
 LIVE = Version("2.95", "2.34", "a live migration that does not keep the caller waiting")
 COLD = Version("2.95", "2.56", "a cold migration to a host of our choice")
 EVACUATE = Version("2.95", "2.14", "an evacuation")
 ABORT = Version("2.95", "2.24", "stopping a live migration")  # from 2.65 on also one that is queued
+FORCE = Version("2.95", "2.22", "letting a live migration end soon")
 ACT = Version("2.53", "2.1", "an action on a server")
 
 
@@ -33,6 +34,8 @@ class OpenStackCloud:
     `inventory` of 1,000 servers on 80 hosts: 9 or 10 calls (see docs/reference/openstack.md), one page of each list in
     memory at a time. What it knows from before is only kept to ask less; another process finds everything again.
     """
+
+    limits_moves = False  # Nova's moves copy as fast as its hosts' nova.conf lets them
 
     def __init__(
         self, calls: Calls, settings: Settings, clock: Clock | None = None, session: Any = None,
@@ -81,10 +84,10 @@ class OpenStackCloud:
         return self._hosts.one(name)
 
     def start_live_migration(
-        self, server: ServerId, target: HostName, bandwidth_mib_s: float | None = None
+        self, server: ServerId, target: HostName, bandwidth_mib_s: float | None = None, style: Style | None = None
     ) -> MigrationId:
-        """Nova has no limit per move: `bandwidth_mib_s` is what the caller counts with, nova.conf's
-        [libvirt]live_migration_bandwidth is what holds. What is refused after 202 is told by `migration`.
+        """Nova tells a single move nothing: `bandwidth_mib_s` is what the caller counts with, the section [libvirt] of
+        its hosts' nova.conf (live_migration_…) is what holds. What is refused after 202 is told by `migration`.
         """
         if bandwidth_mib_s is not None and not bandwidth_mib_s > 0:
             raise Refused(f"a bandwidth of {bandwidth_mib_s} MiB/s moves nothing; give more than 0, or none")
@@ -129,6 +132,16 @@ class OpenStackCloud:
             if now.over:
                 raise
             raise Transient(f"{e}; it is {now.status}: ask again in a moment") from e
+
+    def force_migration(self, id: MigrationId) -> None:
+        """By post-copy where nova.conf allows it, else by pausing the guest. Transient while Nova prepares the move."""
+        record = self._record(handle_of(id), "live", "be hastened")
+        path = f"/servers/{record.server}/migrations/{record.number}/action"
+        what = f"hasten migration {record.number} of server {record.server}"
+        self.calls.change("POST", path, FORCE, what, {"force_complete": None})
+
+    def limit_migration(self, id: MigrationId, mib_s: float) -> None:
+        """Nothing: see `limits_moves`."""
 
     def confirm_migration(self, id: MigrationId) -> None:
         self._finish(id, "confirmResize", "confirm")

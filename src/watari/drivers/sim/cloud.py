@@ -18,7 +18,7 @@ from watari.drivers.sim.moves import Moves
 from watari.drivers.sim.spec import SimSpec
 from watari.errors import BadInput, Refused
 from watari.model.compute import Flight, Host, HostName, HostState, Load, Server, ServerId
-from watari.ports import Inventory, Migration, MigrationId, MigrationKind
+from watari.ports import Inventory, Migration, MigrationId, MigrationKind, Style
 
 FORMAT = 2  # of the saved state
 
@@ -31,6 +31,8 @@ class SimCloud:
 
     Servers and hosts are numbered as in the spec; arrays are per server or per host in that order.
     """
+
+    limits_moves = False  # as in OpenStack, which it stands for; a scenario may say otherwise
 
     def __init__(
         self,
@@ -123,7 +125,7 @@ class SimCloud:
         return self._fleet.hosts.get(name)
 
     def start_live_migration(
-        self, server: ServerId, target: HostName, bandwidth_mib_s: float | None = None
+        self, server: ServerId, target: HostName, bandwidth_mib_s: float | None = None, style: Style | None = None
     ) -> MigrationId:
         self._call()
         if bandwidth_mib_s is not None and not bandwidth_mib_s > 0:
@@ -155,6 +157,14 @@ class SimCloud:
     def abort_migration(self, id: MigrationId) -> None:
         self._call()
         self._moves.abort(id, self._now_s)
+
+    def force_migration(self, id: MigrationId) -> None:
+        self._call()
+        self._moves.force(id, self._now_s)
+
+    def limit_migration(self, id: MigrationId, mib_s: float) -> None:
+        self._call()
+        self._moves.limit(id, mib_s, self._now_s)
 
     def confirm_migration(self, id: MigrationId) -> None:
         self._call()

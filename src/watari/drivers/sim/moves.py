@@ -12,7 +12,7 @@ from watari.drivers.sim.copies import Copies
 from watari.drivers.sim.faults import Faults
 from watari.drivers.sim.fleet import Fleet
 from watari.drivers.sim.migration import Copy
-from watari.errors import Refused
+from watari.errors import Refused, Transient
 from watari.model.compute import Flight, HostName, PastMove, Server, ServerGroup, ServerId
 from watari.ports import Migration, MigrationId, MigrationKind
 
@@ -77,6 +77,20 @@ class Moves:
         if not copy.under_way:
             raise Refused(f"migration {id} is {copy.phase}; only one that still copies can be aborted")
         copy.end(t_s, "aborted")
+        self.share(t_s)
+
+    def force(self, id: MigrationId, t_s: float) -> None:
+        """What is left is the last of it. Raises Refused for what is over, Transient before memory is copied."""
+        copy = self[id]
+        if copy.kind != "live" or not copy.under_way:
+            raise Refused(f"migration {id} is {copy.phase}; there is nothing to hasten")
+        if copy.phase not in ("memory", "stop"):
+            raise Transient(f"migration {id} is {copy.phase}; it can be hastened once memory is copied")
+        copy.phase = "stop"
+
+    def limit(self, id: MigrationId, mib_s: float, t_s: float) -> None:
+        """Copy at that rate at most from now on; nothing for what copies no more."""
+        self[id].cap_mib_s = mib_s
         self.share(t_s)
 
     def confirm(self, id: MigrationId, t_s: float) -> None:

@@ -1,4 +1,4 @@
-"""Which orchestrators have a member less while an operation goes on; and since when a step could not be asked for."""
+"""Which orchestrators have a member less while an operation goes on; since when a step could not be asked for."""
 
 import json
 
@@ -16,7 +16,9 @@ def upgrade() -> None:
     operations = sa.table("watari_operations", *map(sa.column, ("run_id", "id", "steps")))
     connection = op.get_bind()
     for row in connection.execute(sa.select(operations)).all():
-        steps = json.dumps([{**step, "tried_at": None} for step in json.loads(row.steps)], ensure_ascii=False)
+        steps = json.dumps(
+            [{**step, "hastened": False, "tried_at": None} for step in json.loads(row.steps)], ensure_ascii=False
+        )
         this = (operations.c.run_id == row.run_id, operations.c.id == row.id)
         connection.execute(operations.update().where(*this).values(steps=steps))
 

@@ -1,0 +1,146 @@
+"""Plain libvirt hosts behind the Compute port."""
+
+from datetime import datetime
+
+from watari.drivers.libvirt.domains import Domains, Seen
+from watari.drivers.libvirt.hosts import Hosts
+from watari.drivers.libvirt.marks import Mark
+from watari.drivers.libvirt.moves import Moves
+from watari.drivers.libvirt.settings import LibvirtSettings
+from watari.errors import Refused, Transient
+from watari.model.compute import Flight, Host, HostName, PastMove, Server, ServerId
+from watari.ports import Clock, Inventory, Migration, MigrationId, MigrationKind, Style
+
+
+class LibvirtCloud:
+    """Compute of the hosts in one section of libvirt.yaml. May be used by many threads at once.
+
+    `inventory`: four calls per host and three per domain, one more for each domain that is new. A host that does not
+    answer is `down`, and its servers are not in the answer.
+    """
+
+    limits_moves = True
+
+    def __init__(self, name: str, settings: LibvirtSettings, clock: Clock, where: str = "") -> None:
+        self.name, self.settings, self.clock, self.where = name, settings, clock, where
+        self.hosts = Hosts(settings)
+        self.domains = Domains(self.hosts, settings.shared_storage)
+        self.moves = Moves(self.hosts, self.domains, settings, clock.now)
+
+    def inventory(self) -> Inventory:
+        hosts = {name: self.hosts.read(name) for name in self.hosts.connections}
+        seen = [one for name, host in hosts.items() if host.state != "down" for one in self.domains.on(name)]
+        servers = _servers(seen)
+        flights = tuple(self._flight(one) for one in seen if one.leaving)
+        past = {mark.id: _past(one.server.id, mark) for one in seen for mark in one.marks if mark.result}
+        return Inventory(self.name, hosts, servers, {}, flights, tuple(past.values()))
+
+    def flights(self) -> tuple[Flight, ...]:
+        return self.inventory().flights
+
+    def locate(self, server: ServerId) -> Server | None:
+        """Raises Transient when it is on no host that answers, and some do not."""
+        seen = self.domains.one(server)
+        return None if seen is None else seen.server
+
+    def host(self, name: HostName) -> Host | None:
+        return self.hosts.read(name) if name in self.hosts.connections else None
+
+    def start_live_migration(
+        self, server: ServerId, target: HostName, bandwidth_mib_s: float | None = None, style: Style | None = None
+    ) -> MigrationId:
+        """libvirt's own limit is set for the move: whole MiB/s, at least one."""
+        if bandwidth_mib_s is not None and not bandwidth_mib_s > 0:
+            raise Refused(f"a bandwidth of {bandwidth_mib_s} MiB/s moves nothing; give more than 0, or none")
+        seen = self._free(server)
+        if seen.server.status != "ACTIVE":
+            raise Refused(f"{seen.server.name} is {seen.server.status}; only servers that run move live")
+        self._takes(target, seen.server)
+        return self.moves.start(seen, target, bandwidth_mib_s, style or Style())
+
+    def start_cold_migration(self, server: ServerId, target: HostName) -> MigrationId:
+        raise Refused("servers of plain libvirt hosts move live only: nothing would take a cold move back")
+
+    def start_evacuation(self, server: ServerId, target: HostName | None = None) -> MigrationId:
+        raise Refused(
+            "plain libvirt hosts keep no description of a dead host's servers: they cannot be rebuilt elsewhere"
+        )
+
+    def migration(self, id: MigrationId) -> Migration:
+        return self.moves.migration(id)
+
+    def find_migration(
+        self, server: ServerId, target: HostName, since: datetime, kind: MigrationKind = "live"
+    ) -> Migration | None:
+        return self.moves.find(server, target, since) if kind == "live" else None
+
+    def abort_migration(self, id: MigrationId) -> None:
+        self.moves.abort(id)
+
+    def force_migration(self, id: MigrationId) -> None:
+        self.moves.force(id)
+
+    def limit_migration(self, id: MigrationId, mib_s: float) -> None:
+        self.moves.limit(id, mib_s)
+
+    def confirm_migration(self, id: MigrationId) -> None:
+        raise Refused(f"move {id} was live: there is nothing to confirm")
+
+    def revert_migration(self, id: MigrationId) -> None:
+        raise Refused(f"move {id} was live: there is nothing to revert")
+
+    def disable_host(self, host: HostName, reason: str) -> None:
+        self.hosts.set_out(host, reason)
+
+    def enable_host(self, host: HostName) -> None:
+        self.hosts.set_out(host, None)
+
+    # Before a move
+
+    def _free(self, server: ServerId) -> Seen:
+        found, silent = self.domains.find(server)
+        if silent:  # it may run there: never two copies
+            raise Transient(f"server {server} cannot be moved while {', '.join(silent)} does not answer")
+        seen = self.domains.one(server)
+        if seen is None:
+            raise Refused(f"there is no server {server}")
+        if seen.leaving or any(one.copied for one in found):
+            raise Refused(f"{seen.server.name} is being moved already")
+        if seen.server.pinned_by:
+            raise Refused(f"{seen.server.name} cannot move live: {seen.server.pinned_by}")
+        return seen
+
+    def _takes(self, target: HostName, server: Server) -> None:
+        """What libvirt itself would not mind: another zone, a host out of service, more memory than there is."""
+        if target == server.host:
+            raise Refused(f"{server.name} is on {target} already")
+        host, home = self.host(target), self.host(server.host)
+        if host is None or home is None:
+            raise Refused(f"there is no host {target}; there are {', '.join(self.hosts.connections)}")
+        if host.state != "up":
+            raise Refused(f"{target} is {host.state}: {host.state_note or 'no reason given'}")
+        if host.zone != home.zone:
+            raise Refused(f"{target} is in {host.zone}, {server.name} in {home.zone}: servers never leave their zone")
+        there = self.domains.on(target)
+        used = sum(one.server.memory_mib for one in there if one.server.status != "SHUTOFF")
+        if used + server.memory_mib > host.memory_mib:
+            left = host.memory_mib - used
+            raise Refused(f"{target} has {left} MiB of memory left, {server.name} needs {server.memory_mib}")
+
+    def _flight(self, one: Seen) -> Flight:
+        """Under way, whoever asked: of moves that are not ours libvirt does not tell the target."""
+        mark = next((m for m in one.marks if not m.result and m.source == one.server.host), None)
+        target = mark.target if mark else HostName("")
+        return Flight(one.server.id, one.server.host, target, mark.asked if mark else self.clock.now())
+
+
+def _servers(seen: list[Seen]) -> dict[ServerId, Server]:
+    """Each server once, where it is: what is only being received somewhere counts at its source."""
+    found: dict[ServerId, Server] = {}
+    for one in sorted(seen, key=lambda one: (one.copied, one.server.status not in ("ACTIVE", "MIGRATING"))):
+        found.setdefault(one.server.id, one.server)
+    return found
+
+
+def _past(server: ServerId, mark: Mark) -> PastMove:
+    return PastMove(server, mark.source, mark.target, mark.ended or mark.asked, mark.result == "done")

@@ -1,0 +1,208 @@
+"""Domains as servers: what a host's libvirt shows of them, in few calls, and where one is now."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+from xml.etree import ElementTree
+
+from watari.drivers.libvirt.hosts import Hosts
+from watari.drivers.libvirt.library import is_missing, libvirt
+from watari.drivers.libvirt.marks import Mark, read_marks
+from watari.errors import Transient
+from watari.model.compute import HostName, Server, ServerId
+
+NOVA: Final = "{http://openstack.org/xmlns/libvirt/nova/1.1}"
+NOVA_OLD: Final = "{http://openstack.org/xmlns/libvirt/nova/1.0}"
+OWN: Final = "{https://watari.dev/xmlns/server/1}"
+GIB: Final = 2**30
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a domain's description says and does not change while it runs."""
+
+    name: str
+    memory_mib: int
+    vcpus: int
+    disk_gib: int
+    project: str = ""
+    flavor: str = ""
+    pinned_by: str = ""
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One domain on one host. `copied`: it is only being received there; the guest runs elsewhere, if it does."""
+
+    server: Server
+    copied: bool
+    leaving: bool  # a move of it is under way, away from this host
+    marks: tuple[Mark, ...]
+
+
+@dataclass(slots=True)
+class Domains:
+    """All domains of the cloud. What they are called and what they are made of is read once per domain and host."""
+
+    hosts: Hosts
+    shared_storage: bool
+    _about: dict[tuple[HostName, str, int], About] = field(default_factory=dict)
+    _last: dict[ServerId, HostName] = field(default_factory=dict)  # only to look there first
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def on(self, host: HostName) -> list[Seen]:
+        """Every domain of a host: three calls, one more for each that is new, one for the moves of each.
+
+        Raises Transient while the host does not answer.
+        """
+        with self.hosts.connection(host).use("list its domains") as c:
+            rows = c.listAllDomains(0)
+            seen = [one for domain in rows if (one := self._seen(host, domain)) is not None]
+        with self._lock:
+            for one in seen:
+                if not one.copied:
+                    self._last[one.server.id] = host
+        return seen
+
+    def find(self, id: ServerId) -> tuple[list[Seen], list[HostName]]:
+        """Where a server is, copies under way included; and the hosts that did not answer."""
+        found: list[Seen] = []
+        silent: list[HostName] = []
+        for host in self._likely(id):
+            try:
+                with self.hosts.connection(host).use("look for a domain") as c:
+                    one = self._seen(host, self._named(c, id))
+            except Transient:
+                silent.append(host)
+                continue
+            if one is not None:
+                found.append(one)
+        return found, silent
+
+    def one(self, id: ServerId) -> Seen | None:
+        """The server where it is, not where it is being received. None if it is nowhere.
+
+        Raises Transient when it is on no host that answers, and some do not: it may be there.
+        """
+        found, silent = self.find(id)
+        real = [one for one in found if not one.copied] or found
+        if real:
+            return min(real, key=lambda one: (one.server.status not in ("ACTIVE", "MIGRATING"), one.server.host))
+        if silent:
+            raise Transient(f"server {id} may be on {', '.join(silent)}, which does not answer")
+        return None
+
+    def domain(self, c: Any, id: ServerId) -> Any:
+        """libvirt's own object; None if the host has no such domain."""
+        return self._named(c, id)
+
+    def _likely(self, id: ServerId) -> Iterator[HostName]:
+        last = self._last.get(id)
+        yield from sorted(self.hosts.connections, key=lambda host: host != last)
+
+    def _named(self, c: Any, id: ServerId) -> Any:
+        try:
+            return c.lookupByUUIDString(str(id))
+        except libvirt().libvirtError as e:
+            if is_missing(e) or e.get_error_code() == libvirt().VIR_ERR_INVALID_ARG:  # no UUID at all
+                return None
+            raise
+
+    def _seen(self, host: HostName, domain: Any) -> Seen | None:
+        """None for a domain that is gone meanwhile."""
+        lv = libvirt()
+        if domain is None:
+            return None
+        try:
+            id = ServerId(domain.UUIDString())
+            state, reason = domain.state()
+            about = self._of(host, domain)
+            outgoing = domain.isActive() and is_outgoing(domain)
+            marks = read_marks(domain)
+        except lv.libvirtError as e:
+            if is_missing(e):
+                return None
+            raise
+        copied = state == lv.VIR_DOMAIN_PAUSED and reason in (
+            lv.VIR_DOMAIN_PAUSED_MIGRATION, lv.VIR_DOMAIN_PAUSED_STARTING_UP
+        ) and bool(marks) and marks[0].target == host and not marks[0].result  # fmt: skip
+        leaving = not copied and outgoing
+        status = "MIGRATING" if leaving and state == lv.VIR_DOMAIN_RUNNING else _status(state)
+        server = Server(
+            id, about.name, host, about.vcpus, about.memory_mib, about.disk_gib, about.project, about.flavor, status,
+            frozenset(), about.pinned_by, about.metadata,
+        )  # fmt: skip
+        return Seen(server, copied, leaving, marks)
+
+    def _of(self, host: HostName, domain: Any) -> About:
+        key = (host, domain.UUIDString(), domain.ID())
+        with self._lock:
+            known = self._about.get(key)
+        if known is None:
+            known = about(domain.XMLDesc(), domain if not self.shared_storage else None)
+            with self._lock:
+                self._about = {k: v for k, v in self._about.items() if k[:2] != key[:2]} | {key: known}
+        return known
+
+
+def is_outgoing(domain: Any) -> bool:
+    """Whether a move away from here is under way (not a backup or a save)."""
+    lv = libvirt()
+    if domain.jobInfo()[0] == lv.VIR_DOMAIN_JOB_NONE:
+        return False
+    return bool(domain.jobStats().get("operation") == lv.VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT)
+
+
+def about(xml: str, sizes: Any = None) -> About:
+    """Read a domain's description. `sizes`: the domain, to ask how large its disks are; None: none is copied."""
+    root = ElementTree.fromstring(xml)
+    nova = root.find(f"metadata/{NOVA}instance")
+    prefix = NOVA if nova is not None else NOVA_OLD
+    nova = nova if nova is not None else root.find(f"metadata/{NOVA_OLD}instance")
+    name = root.findtext("name") or ""
+    project = flavor = ""
+    if nova is not None:
+        name = nova.findtext(f"{prefix}name") or name
+        owner, kind = nova.find(f"{prefix}owner/{prefix}project"), nova.find(f"{prefix}flavor")
+        project = owner.get("uuid", "") if owner is not None else ""
+        flavor = kind.get("name", "") if kind is not None else ""
+    own = {e.get("key", ""): e.text or "" for e in root.findall(f"metadata/{OWN}server/{OWN}meta")}
+    unit = {"KiB": 1024, "MiB": 2**20, "GiB": 2**30, "b": 1, "bytes": 1}
+    memory = root.find("memory")
+    size = int(memory.text or 0) * unit.get(memory.get("unit", "KiB"), 1024) if memory is not None else 0
+    disk_gib = 0 if sizes is None else _disk_gib(root, sizes)
+    vcpus = int(root.findtext("vcpu") or 1)
+    return About(name, size // 2**20, vcpus, disk_gib, project, flavor, _pinned(root), own)
+
+
+def _disk_gib(root: ElementTree.Element, domain: Any) -> int:
+    """Disks in files or on devices of the host: a move copies them. Read-only and shareable ones are left out."""
+    total = 0
+    for disk in root.findall("devices/disk"):
+        local = disk.get("type") in ("file", "block") and disk.get("device", "disk") == "disk"
+        target = disk.find("target")
+        if local and target is not None and disk.find("readonly") is None and disk.find("shareable") is None:
+            total += domain.blockInfo(target.get("dev"))[0]
+    return -(-total // GIB)
+
+
+def _pinned(root: ElementTree.Element) -> str:
+    """Why it can never move live: a device of the host in it."""
+    hostdev = root.find("devices/hostdev")
+    if hostdev is not None:
+        return f"a {hostdev.get('type', 'host')} device of its host"
+    if root.find("devices/interface[@type='hostdev']") is not None:
+        return "a network device of its host"
+    return ""
+
+
+def _status(state: int) -> str:
+    lv = libvirt()
+    words = {
+        lv.VIR_DOMAIN_RUNNING: "ACTIVE", lv.VIR_DOMAIN_BLOCKED: "ACTIVE", lv.VIR_DOMAIN_PAUSED: "PAUSED",
+        lv.VIR_DOMAIN_PMSUSPENDED: "SUSPENDED", lv.VIR_DOMAIN_SHUTDOWN: "ACTIVE", lv.VIR_DOMAIN_SHUTOFF: "SHUTOFF",
+        lv.VIR_DOMAIN_CRASHED: "ERROR",
+    }  # fmt: skip
+    return words.get(state, "UNKNOWN")

@@ -1,0 +1,240 @@
+"""Moves between libvirt hosts: asked for from a thread, told by where the domain is, whoever asked.
+
+The source's daemon carries a move out (peer to peer): it goes on when the process that asked for it is gone. What that
+process knew is in the domain's own metadata (marks.py): any other one finds the move and says what became of it.
+"""
+
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from watari.drivers.libvirt.domains import Domains, Seen, is_outgoing
+from watari.drivers.libvirt.hosts import Hosts
+from watari.drivers.libvirt.library import clean, libvirt, told
+from watari.drivers.libvirt.marks import Mark, ended, write_mark
+from watari.drivers.libvirt.settings import LibvirtSettings
+from watari.errors import Refused, Transient, WatariError
+from watari.model.compute import HostName, ServerId
+from watari.ports import Migration, MigrationId, MigrationStatus, Style
+
+log = logging.getLogger(__name__)
+BEGIN_S: Final = 3.0  # how long a request is watched for an answer of "no" before it counts as taken
+LOST: Final = timedelta(seconds=60)  # a mark without a job, on a domain that runs at its source, is dead after this
+MIB: Final = 2**20
+
+
+@dataclass(slots=True)
+class Asked:
+    """A move that this process asked for."""
+
+    mark: Mark
+    server: ServerId
+    over: threading.Event = field(default_factory=threading.Event)
+    why: str = ""  # what libvirt said when it failed
+    aborted: bool = False
+
+
+@dataclass(slots=True)
+class Moves:
+    """The moves of one cloud, for many threads."""
+
+    hosts: Hosts
+    domains: Domains
+    settings: LibvirtSettings
+    now: Callable[[], datetime]
+    _asked: dict[str, Asked] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def start(self, server: Seen, target: HostName, bandwidth_mib_s: float | None, style: Style) -> MigrationId:
+        """Ask and return once it copies, or after BEGIN_S. Raises Refused with libvirt's words."""
+        id = f"{self.now():%Y%m%dT%H%M%S}-{secrets.token_hex(4)}/{server.server.id}/{target}"
+        mark = Mark(id, server.server.host, target, self.now())
+        asked = Asked(mark, server.server.id)
+        source = self.hosts.connection(server.server.host)
+        with source.use("write down a move") as c:
+            write_mark(c.lookupByUUIDString(str(server.server.id)), mark)
+        connection = source.fresh()
+        with self._lock:
+            self._asked[id] = asked
+        arguments = (connection, asked, bandwidth_mib_s, style)
+        threading.Thread(target=self._carry, args=arguments, daemon=True, name=f"move-{server.server.name}").start()
+        end = time.monotonic() + BEGIN_S
+        while time.monotonic() < end and not asked.over.wait(0.1):
+            with source.use("look at a move") as c:
+                if is_outgoing(c.lookupByUUIDString(str(server.server.id))):
+                    break
+        if asked.over.is_set() and asked.why:
+            raise Refused(f"libvirt will not move {server.server.name} to {target}: {asked.why}")
+        return MigrationId(id)
+
+    def migration(self, id: str) -> Migration:
+        """Raises Refused for a move that no domain knows."""
+        server, _ = _parts(id)
+        found, silent = self.domains.find(server)
+        mark = next((m for one in found for m in one.marks if m.id == id), None)
+        if mark is None:
+            if silent:
+                raise Transient(f"move {id} may be known on {', '.join(silent)}, which does not answer")
+            raise Refused(f"no domain knows of a move {id}")
+        return self._told(mark, server, found, silent)
+
+    def find(self, server: ServerId, target: HostName, since: datetime) -> Migration | None:
+        found, silent = self.domains.find(server)
+        marks = {m.id: m for one in found for m in sorted(one.marks, key=lambda m: bool(m.result))}
+        ours = [m for m in marks.values() if m.target == target and m.asked >= since and m.kind == "live"]
+        if not ours and silent:
+            raise Transient(f"a move of {server} may be known on {', '.join(silent)}, which does not answer")
+        newest = max(ours, key=lambda m: m.asked, default=None)
+        return None if newest is None else self._told(newest, server, found, silent)
+
+    def abort(self, id: str) -> None:
+        """Raises Refused once it is over."""
+        server, _ = _parts(id)
+        seen = self.migration(id)
+        if seen.over:
+            raise Refused(f"move {id} is {seen.status}; it cannot be aborted")
+        with self._lock:
+            if id in self._asked:
+                self._asked[id].aborted = True
+        with self.hosts.connection(seen.source).use("abort a move") as c:
+            domain = c.lookupByUUIDString(str(server))
+            if not is_outgoing(domain):
+                raise Transient(f"move {id} has not begun to copy, or is just over: ask again in a moment")
+            domain.abortJob()
+
+    def force(self, id: str) -> None:
+        """Let it end soon: what is not copied yet follows when the server runs at the target already (post-copy)."""
+        server, _ = _parts(id)
+        seen = self.migration(id)
+        if seen.over:
+            raise Refused(f"move {id} is {seen.status}; there is nothing to hasten")
+        with self.hosts.connection(seen.source).use("switch a move to post-copy") as c:
+            c.lookupByUUIDString(str(server)).migrateStartPostCopy(0)
+
+    def limit(self, id: str, mib_s: float) -> None:
+        """From now on it copies at that rate at most."""
+        server, _ = _parts(id)
+        seen = self.migration(id)
+        if not seen.over:
+            with self.hosts.connection(seen.source).use("limit a move") as c:
+                c.lookupByUUIDString(str(server)).migrateSetMaxSpeed(max(1, int(mib_s)), 0)
+
+    # What became of it
+
+    def _told(self, mark: Mark, server: ServerId, found: list[Seen], silent: list[HostName]) -> Migration:
+        """Where the domain is decides; the mark's word only when nothing goes on any more."""
+        here = {one.server.host: one for one in found if not one.copied}
+        base = Migration(MigrationId(mark.id), server, mark.source, mark.target, mark.asked, "queued")
+        source = here.get(mark.source)
+        if source is not None and source.leaving and source.marks and source.marks[0].id == mark.id:
+            return self._running(base, server)
+        if mark.target in here and source is None and mark.source not in silent:
+            return self._closed(base, mark, "done", "")
+        if mark.result:
+            return replace(base, status=_status(mark.result), error=mark.why)
+        with self._lock:
+            asked = self._asked.get(mark.id)
+        if asked is not None and not asked.over.is_set():
+            return base
+        if mark.source in silent or mark.target in silent:
+            raise Transient(f"what became of move {mark.id} cannot be told: {', '.join(silent)} does not answer")
+        if asked is not None:
+            return self._closed(base, mark, "aborted" if asked.aborted else "failed", asked.why)
+        if self.now() - mark.asked < LOST:
+            return base
+        return self._closed(
+            base, mark, "failed", "it is not under way, and nobody knows why: see the source's libvirtd log"
+        )
+
+    def _running(self, base: Migration, server: ServerId) -> Migration:
+        with self.hosts.connection(base.source).use("look at a move") as c:
+            stats = c.lookupByUUIDString(str(server)).jobStats()
+        total, done = stats.get("data_total", 0), stats.get("data_processed", 0)
+        rate = stats.get("memory_bps", 0) + stats.get("disk_bps", 0)
+        copying_disk = stats.get("disk_remaining", 0) > 0
+        return replace(
+            base, status="disk" if copying_disk else "memory", done_mib=done / MIB, total_mib=total / MIB,
+            rate_mib_s=rate / MIB,
+        )  # fmt: skip
+
+    def _closed(self, base: Migration, mark: Mark, result: str, why: str) -> Migration:
+        """Write what became of it where the domain is, for whoever asks later; not being able to is no harm."""
+        if not mark.result:
+            host = mark.target if result == "done" else mark.source
+            try:
+                with self.hosts.connection(host).use("write down how a move ended") as c:
+                    write_mark(c.lookupByUUIDString(str(base.server)), ended(mark, self.now(), result, why))
+            except WatariError as e:
+                log.info("%s", e)
+        return replace(base, status=_status(result), error=why)
+
+    # The call that takes as long as the move
+
+    def _carry(self, connection: Any, asked: Asked, bandwidth_mib_s: float | None, style: Style) -> None:
+        lv, mark = libvirt(), asked.mark
+        try:
+            with told("move"):
+                domain = connection.lookupByUUIDString(str(asked.server))
+                uri, params, flags = self._how(domain, mark, bandwidth_mib_s, style)
+                threading.Thread(target=self._shape, args=(asked, style), daemon=True).start()
+                domain.migrateToURI3(uri, params, flags)
+        except WatariError as e:
+            cause = e.__cause__
+            asked.why = clean(cause) if isinstance(cause, lv.libvirtError) else str(e)
+        finally:
+            asked.over.set()
+            connection.close()
+
+    def _how(
+        self, domain: Any, mark: Mark, bandwidth_mib_s: float | None, style: Style
+    ) -> tuple[str, dict[str, Any], int]:
+        lv, target = libvirt(), self.settings.hosts[mark.target]
+        flags = lv.VIR_MIGRATE_LIVE | lv.VIR_MIGRATE_PEER2PEER | lv.VIR_MIGRATE_ABORT_ON_ERROR
+        if domain.isPersistent():
+            flags |= lv.VIR_MIGRATE_PERSIST_DEST | lv.VIR_MIGRATE_UNDEFINE_SOURCE
+        if style.auto_converge:
+            flags |= lv.VIR_MIGRATE_AUTO_CONVERGE
+        if style.post_copy_after_s is not None:
+            flags |= lv.VIR_MIGRATE_POSTCOPY
+        if not self.settings.shared_storage:
+            flags |= lv.VIR_MIGRATE_NON_SHARED_DISK
+        params: dict[str, Any] = {}
+        if bandwidth_mib_s is not None:
+            params[lv.VIR_MIGRATE_PARAM_BANDWIDTH] = max(1, int(bandwidth_mib_s))
+        if target.move_address is not None:
+            params[lv.VIR_MIGRATE_PARAM_URI] = target.move_address
+        return target.peer_uri or target.uri, params, flags
+
+    def _shape(self, asked: Asked, style: Style) -> None:
+        """The pause that is allowed at the end can only be set while the move is under way."""
+        while not asked.over.wait(0.1):
+            try:
+                with self.hosts.connection(asked.mark.source).use("set a move's pause") as c:
+                    domain = c.lookupByUUIDString(str(asked.server))
+                    if is_outgoing(domain):
+                        domain.migrateSetMaxDowntime(max(1, int(style.max_downtime_s * 1000)), 0)
+                        return
+            except WatariError as e:
+                log.info("%s", e)
+                return
+
+
+def _parts(id: str) -> tuple[ServerId, HostName]:
+    """Raises Refused for what is no id of ours."""
+    parts = id.split("/")
+    if len(parts) != 3:
+        raise Refused(f"no domain knows of a move {id}")
+    return ServerId(parts[1]), HostName(parts[2])
+
+
+def _status(result: str) -> MigrationStatus:
+    return "done" if result == "done" else "aborted" if result == "aborted" else "failed"
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
