@@ -40,7 +40,10 @@ def test_the_section_is_read_as_it_is_written(clouds_yaml: Callable[..., Path]) 
 @pytest.mark.parametrize(
     ("section", "why"),
     [
-        ({"shared_disk": True}, "unknown key shared_disk; known keys: link_mib_s, orchestrators, prometheus, shared_storage"),
+        (
+            {"shared_disk": True},
+            "unknown key shared_disk; known keys: link_mib_s, orchestrators, prometheus, shared_storage",
+        ),
         ({"shared_storage": "yes"}, "shared_storage: 'yes' is neither true nor false"),
         ({"link_mib_s": 0}, "link_mib_s: 0 is no number"),
         ({"link_mib_s": True}, "link_mib_s: True is no number"),
