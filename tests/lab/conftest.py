@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab import broken, clouds
-from lab.cli import Watari
+from command import Watari
 from lab.parts import MODULES, Part
 from lab.rig import WANTED
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from openstack.connection import Connection
 
-from lab.cli import until
+from command import until
 from lab.parts import Part
 from watari.lab.clouds import DEMO, connect
 from watari.lab.lab import Lab

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab import plans
-from lab.cli import Ended, Process, Watari
+from command import Ended, Process, Watari
 from lab.nova import Moved, Nova
 from lab.parts import beside
 from watari.plan.plan import Plan

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lab import clouds, proxy
-from lab.cli import Ended, Watari, until
+from command import Ended, Watari, until
 from lab.nova import Nova
 from lab.parts import FAULTS
 from lab.scene import Scene

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from lab import clouds
-from lab.cli import Watari, until
+from command import Watari, until
 from lab.nova import Nova
 from watari.drivers.openstack import RealTime
 from watari.drivers.prometheus import PrometheusMeter, read_settings

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lab import clouds
-from lab.cli import Ended, Watari, ending, until
+from command import Ended, Watari, ending, until
 from lab.nova import Nova
 from lab.parts import FAULTS
 from lab.scene import Scene

@@ -3,7 +3,7 @@
 import random
 import subprocess
 
-from lab.cli import Process, Watari, ending, kill
+from command import Process, Watari, ending, kill
 from lab.nova import Nova
 from lab.parts import DONE
 from lab.scene import Scene

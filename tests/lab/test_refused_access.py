@@ -3,7 +3,7 @@
 import pytest
 
 from lab import clouds
-from lab.cli import Watari
+from command import Watari
 from lab.nova import Nova
 
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from durable.postgres import MISSING, Postgres, binaries
 from lab import plans
-from lab.cli import Process, Watari, ending, until
+from command import Process, Watari, ending, until
 from lab.nova import Moved, Nova
 from lab.parts import DONE, beside
 from watari.model.compute import Server

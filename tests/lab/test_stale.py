@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lab.cli import Watari, ending, until
+from command import Watari, ending, until
 from lab.nova import TINY, Nova
 from lab.parts import FAULTS
 from lab.scene import Scene

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from lab.cli import Watari, until
+from command import Watari, until
 from lab.nova import Nova
 
 

@@ -148,14 +148,23 @@ def is_sim(name: str) -> bool:
 
 
 def open_cloud(name: str, *, fresh: bool = False) -> Cloud:
-    """Open a cloud: a simulated one goes on where the last command left it, unless `fresh`; else one of clouds.yaml.
+    """Open a cloud: a simulated one goes on where the last command left it, unless `fresh`; else one of libvirt.yaml or
+    of clouds.yaml.
 
-    Nothing is asked of a real cloud yet. Raises BadInput for a name that is neither.
+    Nothing is asked of a real cloud yet. Raises BadInput for a name that is none of them.
     """
-    return _open_sim(name, fresh=fresh) if is_sim(name) else _open_real(name)
+    if is_sim(name):
+        return _open_sim(name, fresh=fresh)
+    from watari.drivers.libvirt.settings import cloud_names
+
+    if name in cloud_names():
+        from watari.app.libvirt_clouds import open_libvirt
+
+        return open_libvirt(name)
+    return _open_openstack(name)
 
 
-def _open_real(name: str) -> Cloud:
+def _open_openstack(name: str) -> Cloud:
     from watari.drivers.openstack import cloud_names, connect  # half a second that a simulated cloud need not wait for
 
     files = None
@@ -169,7 +178,7 @@ def _open_real(name: str) -> Cloud:
     section = compute.settings.prometheus
     if not section:
         return Cloud(
-            name, compute, NoMeter(), compute.clock, lambda: None, missing=_no_meter, settle_s=0.0,
+            name, compute, NoMeter(), compute.clock, lambda: None, missing=no_meter, settle_s=0.0,
             orchestrators=orchestrators,
         )  # fmt: skip
     from watari.drivers.prometheus import PrometheusMeter, read_settings
@@ -202,7 +211,8 @@ def _orchestrators(name: str, compute: "OpenStackCloud") -> Mapping[str, Orchest
     return open_orchestrators(compute.settings.orchestrators, around)
 
 
-def _no_meter() -> tuple[Finding, ...]:
+def no_meter() -> tuple[Finding, ...]:
+    """The finding of a cloud without a meter."""
     cure = "Name one under `watari: {prometheus: {url: ...}}` in the cloud's section of clouds.yaml."
     return (Finding("meter", "no-meter", "no Prometheus is known for this cloud: nobody's load is known", help=cure),)
 

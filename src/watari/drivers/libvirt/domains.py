@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 from xml.etree import ElementTree
 
 from watari.drivers.libvirt.hosts import Hosts
@@ -16,6 +16,7 @@ NOVA: Final = "{http://openstack.org/xmlns/libvirt/nova/1.1}"
 NOVA_OLD: Final = "{http://openstack.org/xmlns/libvirt/nova/1.0}"
 OWN: Final = "{https://watari.dev/xmlns/server/1}"
 GIB: Final = 2**30
+Job = Literal["", "out", "in"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,17 +120,17 @@ class Domains:
             id = ServerId(domain.UUIDString())
             state, reason = domain.state()
             about = self._of(host, domain)
-            outgoing = domain.isActive() and is_outgoing(domain)
+            job = job_of(domain)
             marks = read_marks(domain)
         except lv.libvirtError as e:
             if is_missing(e):
                 return None
             raise
-        copied = state == lv.VIR_DOMAIN_PAUSED and reason in (
-            lv.VIR_DOMAIN_PAUSED_MIGRATION, lv.VIR_DOMAIN_PAUSED_STARTING_UP
-        ) and bool(marks) and marks[0].target == host and not marks[0].result  # fmt: skip
-        leaving = not copied and outgoing
-        status = "MIGRATING" if leaving and state == lv.VIR_DOMAIN_RUNNING else _status(state)
+        begins = (lv.VIR_DOMAIN_PAUSED_MIGRATION, lv.VIR_DOMAIN_PAUSED_STARTING_UP)
+        received = state == lv.VIR_DOMAIN_PAUSED and reason in begins and marks_to(host, marks)
+        copied = job == "in" or (job == "" and received)
+        leaving = job == "out"
+        status = "MIGRATING" if leaving else _status(state)
         server = Server(
             id, about.name, host, about.vcpus, about.memory_mib, about.disk_gib, about.project, about.flavor, status,
             frozenset(), about.pinned_by, about.metadata,
@@ -147,12 +148,25 @@ class Domains:
         return known
 
 
-def is_outgoing(domain: Any) -> bool:
-    """Whether a move away from here is under way (not a backup or a save)."""
+def job_of(domain: Any) -> Job:
+    """Whether a move away from here is under way, or one to here; backups and saves are none."""
     lv = libvirt()
-    if domain.jobInfo()[0] == lv.VIR_DOMAIN_JOB_NONE:
-        return False
-    return bool(domain.jobStats().get("operation") == lv.VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT)
+    if not domain.isActive():
+        return ""
+    try:
+        if domain.jobInfo()[0] == lv.VIR_DOMAIN_JOB_NONE:
+            return ""
+        moves = domain.jobStats().get("operation") == lv.VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT
+    except lv.libvirtError as e:
+        if e.get_error_code() == lv.VIR_ERR_OPERATION_UNSUPPORTED:  # only a source knows how far a move is
+            return "in"
+        raise
+    return "out" if moves else ""
+
+
+def marks_to(host: HostName, marks: tuple[Mark, ...]) -> bool:
+    """Whether the newest move is one to this host that nobody has called over."""
+    return bool(marks) and marks[0].target == host and not marks[0].result
 
 
 def about(xml: str, sizes: Any = None) -> About:

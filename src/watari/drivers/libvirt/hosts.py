@@ -89,7 +89,7 @@ class Hosts:
         except Transient as e:
             return Host(name, ZoneName(s.zone), 0, 0, 0, s.cpu_ratio, s.link_mib_s, "down", str(e))
         state: HostState = "disabled" if note is not None else "up"
-        memory = max(0, int(memory_mib) - s.reserved_mib)
+        memory = s.memory_mib or max(0, int(memory_mib) - s.reserved_mib)
         threads = s.cpus or float(cpus)
         return Host(name, ZoneName(s.zone), threads, memory, disk_gib, s.cpu_ratio, s.link_mib_s, state, note or "")
 

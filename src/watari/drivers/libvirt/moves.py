@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from watari.drivers.libvirt.domains import Domains, Seen, is_outgoing
+from watari.drivers.libvirt.domains import Domains, Seen, job_of
 from watari.drivers.libvirt.hosts import Hosts
 from watari.drivers.libvirt.library import clean, libvirt, told
 from watari.drivers.libvirt.marks import Mark, ended, write_mark
@@ -66,7 +66,7 @@ class Moves:
         end = time.monotonic() + BEGIN_S
         while time.monotonic() < end and not asked.over.wait(0.1):
             with source.use("look at a move") as c:
-                if is_outgoing(c.lookupByUUIDString(str(server.server.id))):
+                if job_of(c.lookupByUUIDString(str(server.server.id))) == "out":
                     break
         if asked.over.is_set() and asked.why:
             raise Refused(f"libvirt will not move {server.server.name} to {target}: {asked.why}")
@@ -103,7 +103,7 @@ class Moves:
                 self._asked[id].aborted = True
         with self.hosts.connection(seen.source).use("abort a move") as c:
             domain = c.lookupByUUIDString(str(server))
-            if not is_outgoing(domain):
+            if job_of(domain) != "out":
                 raise Transient(f"move {id} has not begun to copy, or is just over: ask again in a moment")
             domain.abortJob()
 
@@ -216,7 +216,7 @@ class Moves:
             try:
                 with self.hosts.connection(asked.mark.source).use("set a move's pause") as c:
                     domain = c.lookupByUUIDString(str(asked.server))
-                    if is_outgoing(domain):
+                    if job_of(domain) == "out":
                         domain.migrateSetMaxDowntime(max(1, int(style.max_downtime_s * 1000)), 0)
                         return
             except WatariError as e:

@@ -34,7 +34,8 @@ Uri = Annotated[str, AfterValidator(_uri)]
 @dataclass(frozen=True, slots=True, config=CLOSED)
 class HostSettings:
     """One host. `peer_uri`: how the other hosts reach it, if not by `uri`. `move_address`: where it takes the copies of
-    moves, such as tcp://10.0.1.7 on a network of their own. `cpus`: threads that guests may use, if not all.
+    moves, such as tcp://10.0.1.7 on a network of their own. `cpus`, `memory_mib`: threads and memory that guests may use;
+    without them all threads, and all memory but `reserved_mib`.
     """
 
     uri: Uri
@@ -45,6 +46,7 @@ class HostSettings:
     cpus: Annotated[float, Field(gt=0)] | None = None
     cpu_ratio: Annotated[float, Field(gt=0)] = 4.0
     reserved_mib: Annotated[int, Field(ge=0)] = 512
+    memory_mib: Annotated[int, Field(gt=0)] | None = None
 
 
 @dataclass(frozen=True, slots=True, config=CLOSED)

@@ -1,6 +1,6 @@
 """A real OpenStack cloud behind the Compute port, on openstacksdk's configuration and keystoneauth's transport."""
 
-from watari.drivers.openstack.clock import RealTime
+from watari.drivers.clock import RealTime
 from watari.drivers.openstack.cloud import OpenStackCloud
 from watari.drivers.openstack.connect import cloud_names, connect
 

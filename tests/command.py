@@ -48,7 +48,7 @@ class Watari:
     @property
     def environment(self) -> dict[str, str]:
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("OS_", "WATARI_"))}
-        kept["PYTHONPATH"] = str(Path(__file__).parents[1])  # for commands that stand for `watari`
+        kept["PYTHONPATH"] = str(Path(__file__).parent)  # for commands that stand for `watari`
         own = {"OS_CLIENT_CONFIG_FILE": str(self.clouds_yaml), "WATARI_STATE_DIR": str(self.home / "state")}
         return {**kept, **own, "COLUMNS": "160", **self.extra}
 
