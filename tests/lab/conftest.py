@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab import broken, clouds
 from command import Watari
+from lab import broken, clouds
 from lab.parts import MODULES, Part
 from lab.rig import WANTED
 

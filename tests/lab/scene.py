@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import plans
 from command import Ended, Process, Watari
+from lab import plans
 from lab.nova import Moved, Nova
 from lab.parts import beside
 from watari.plan.plan import Plan

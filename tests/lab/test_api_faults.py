@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from lab import clouds, proxy
 from command import Ended, Watari, until
+from lab import clouds, proxy
 from lab.nova import Nova
 from lab.parts import FAULTS
 from lab.scene import Scene

@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
-from lab import clouds
 from command import Watari, until
+from lab import clouds
 from lab.nova import Nova
 from watari.drivers.openstack import RealTime
 from watari.drivers.prometheus import PrometheusMeter, read_settings

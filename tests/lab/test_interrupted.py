@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from lab import clouds
 from command import Ended, Watari, ending, until
+from lab import clouds
 from lab.nova import Nova
 from lab.parts import FAULTS
 from lab.scene import Scene

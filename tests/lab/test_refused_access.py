@@ -2,8 +2,8 @@
 
 import pytest
 
-from lab import clouds
 from command import Watari
+from lab import clouds
 from lab.nova import Nova
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from command import Process, Watari, ending, until
 from durable.postgres import MISSING, Postgres, binaries
 from lab import plans
-from command import Process, Watari, ending, until
 from lab.nova import Moved, Nova
 from lab.parts import DONE, beside
 from watari.model.compute import Server

@@ -42,6 +42,11 @@ class StepRecord:
         return self.state in OVER
 
     @property
+    def untouched(self) -> bool:
+        """Nothing was asked for yet: it waits, or was found done already."""
+        return self.state == "pending" or (self.state == "done" and self.asked_at is None)
+
+    @property
     def asked(self) -> bool:
         """The cloud was asked, or may have been, and it is not over yet."""
         return self.state in ("intended", "running")
@@ -66,8 +71,11 @@ class OperationRecord:
 
     @property
     def begun(self) -> bool:
-        """One of its steps was begun: the others follow, or it is undone. It waits for no budget any more."""
-        return any(r.state != "pending" for r in self.steps)
+        """Something was asked for: the other steps follow, or it is undone. It waits for no budget any more.
+
+        A first step that was found done already asks for nothing.
+        """
+        return any(not r.untouched for r in self.steps)
 
     @property
     def note(self) -> str:
@@ -78,6 +86,16 @@ class OperationRecord:
     def moving(self) -> StepRecord | None:
         """The record of the step that moves the subject to another host; None if nothing moves."""
         return next((r for r in self.steps if isinstance(r.step, MOVES)), None)
+
+    def left_out_by(self, r: StepRecord) -> bool:
+        """Whether a step that failed leaves its server out of service: nothing else has put it back since."""
+        if isinstance(r.step, Detach):
+            return r.asked_at is not None
+        if not isinstance(r.step, Attach):
+            return False
+        here = (r.step.orchestrator, r.step.member)
+        out = [o for o in self.steps if isinstance(o.step, Detach) and (o.step.orchestrator, o.step.member) == here]
+        return all(o.state != "undone" for o in out)
 
     @property
     def current(self) -> StepRecord:
@@ -116,8 +134,7 @@ class Run:
 
     def left_out(self) -> list[StepRecord]:
         """Steps that should have put a server back into its orchestrator and could not: it is out of service now."""
-        kinds = (Attach, Detach)
-        return [r for o in self.operations for r in o.steps if isinstance(r.step, kinds) and r.state == "failed"]
+        return [r for o in self.operations for r in o.steps if r.state == "failed" and o.left_out_by(r)]
 
     def states(self) -> dict[OperationId, State]:
         """The state of every operation, by its id."""

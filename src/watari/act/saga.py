@@ -173,6 +173,8 @@ class Saga:
         if isinstance(verdict, Ready):
             r.step = verdict.step
             return None
+        if isinstance(verdict, Done) and isinstance(r.step, Detach) and r.asked_at is not None:
+            return None  # out because of an earlier request of ours, which need not be over: ask again, and wait
         return verdict
 
     def _prerequisites(self, run: Run, record: OperationRecord, r: StepRecord, now: datetime) -> bool:
@@ -267,14 +269,15 @@ class Saga:
             if abs(rate - granted) > NOTABLE * granted and handler.limit(step, r.handle, rate):
                 allot(record, rate)
                 self.books.progress(run, record)
-        after_s = handler.style.post_copy_after_s
-        if after_s is not None and not r.hastened and (now - (r.begun_at or now)).total_seconds() > after_s:
+        after_s, copying = handler.style.post_copy_after_s, r.total_mib > 0
+        late = after_s is not None and copying and (now - (r.begun_at or now)).total_seconds() > after_s
+        if late and not r.hastened and (r.tried_at is None or (now - r.tried_at).total_seconds() >= INSIST_S):
             self.books.fence(run, record)
             try:
                 handler.hasten(step, r.handle)
-            except Refused as e:
-                r.note = str(e)
-            r.hastened = True
+                r.hastened = True
+            except Refused as e:  # not yet, or not this one: it goes on as it is meanwhile
+                r.note, r.tried_at = str(e), now
 
     def _arrived(self, run: Run, record: OperationRecord, r: StepRecord, now: datetime) -> None:
         """Say that it may stay, or send it back if it was to be stopped. What others asked for is theirs to answer."""

@@ -33,6 +33,6 @@ def state_of(record: OperationRecord) -> State:
             return bad
     if all(s == "done" for s in states):
         return "done"
-    if all(s == "pending" for s in states):
+    if all(r.untouched for r in record.steps):
         return "pending"
     return "intended" if "intended" in states else "running"

@@ -1,11 +1,9 @@
 """Open a cloud of plain libvirt hosts, as libvirt.yaml describes it."""
 
-from watari.app.clouds import SCRAPES_S, Cloud, NoMeter, no_meter
+from watari.app.clouds import Cloud, NoMeter, no_meter
 from watari.drivers.clock import RealTime
 from watari.drivers.libvirt import LibvirtCloud, read_cloud
 from watari.drivers.orchestrators import Surroundings, open_orchestrators
-from watari.model.compute import ComputeSnapshot
-from watari.model.reasons import Finding
 
 
 def open_libvirt(name: str) -> Cloud:

@@ -18,7 +18,15 @@ PATIENCE_S: Final = 600.0  # longest wait for a load that does not come, or for 
 def moved_at(record: OperationRecord) -> datetime | None:
     """When the record's move was over; None unless it was made."""
     moving = record.moving
-    return moving.ended_at if moving is not None and record.state == "done" and made_by_us(moving) else None
+    return moving.ended_at if moving is not None and record.over and made_by_us(moving) else None
+
+
+def has_changed(record: OperationRecord) -> bool:
+    """Whether there is something to take back: all of it is done, or it has moved although something else failed."""
+    moving = record.moving
+    if moving is not None:
+        return record.over and made_by_us(moving)
+    return record.state == "done" and any(map(made_by_us, record.steps))
 
 
 def made_by_us(r: StepRecord) -> bool:

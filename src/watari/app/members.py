@@ -42,26 +42,41 @@ def members(cloud: Cloud) -> Iterator[Member]:
             yield Member(orchestrator.name, name, servers[id], orchestrator.standing(name))
 
 
-def attach(cloud: Cloud, member: str, named: str | None, patience_s: float, say: Callable[[str], None]) -> list[str]:
+def attach(
+    cloud: Cloud,
+    member: str,
+    named: str | None,
+    patience_s: float,
+    say: Callable[[str], None],
+    *,
+    anyway: bool = False,
+) -> list[str]:
     """Put a member back into the orchestrators that it is out of because of us, and wait until it serves.
 
-    Returns the names of those. Raises BadInput for an unknown one, Permanent if it does not serve in time.
+    `anyway`: whoever took it out. Returns the names of those. Raises BadInput for an unknown one, Permanent if it does
+    not serve in time.
     """
     if named is not None and named not in cloud.orchestrators:
         known = ", ".join(cloud.orchestrators) or "none is configured"
         raise BadInput(f"cloud {cloud.name} has no orchestrator {named}; there are: {known}")
     chosen = [o for o in cloud.orchestrators.values() if named in (None, o.name)]
-    out = [o for o in chosen if member in o.left_out()]
+    out = [o for o in chosen if (_is_out(o, member) if anyway else member in o.left_out())]
     if not out:
         where = ", ".join(o.name for o in chosen) or "any orchestrator"
-        raise BadInput(f"{member} is not out of service in {where} because of watari; see watari members list")
+        whose = "" if anyway else " as far as watari's notes there say (HAProxy keeps none: add --anyway)"
+        raise BadInput(f"{member} is not out of service in {where}{whose}; see watari members list")
     for orchestrator in out:
-        _attach(orchestrator, member, patience_s, say)
+        _attach(orchestrator, member, "" if anyway else orchestrator.was(member), patience_s, say)
     return [o.name for o in out]
 
 
-def _attach(orchestrator: Orchestrator, member: str, patience_s: float, say: Callable[[str], None]) -> None:
-    was, end, told = orchestrator.was(member), time.monotonic() + patience_s, ""
+def _is_out(orchestrator: Orchestrator, member: str) -> bool:
+    standing = orchestrator.standing(member)
+    return standing is not None and standing.out
+
+
+def _attach(orchestrator: Orchestrator, member: str, was: str, patience_s: float, say: Callable[[str], None]) -> None:
+    end, told = time.monotonic() + patience_s, ""
     while True:
         try:
             orchestrator.attach(member, was)

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -30,14 +30,16 @@ from watari.act.journal import Entry, Run
 from watari.act.saga import Saga
 from watari.app.benefit import Due
 from watari.app.clouds import Cloud, open_cloud
-from watari.app.measuring import made_by_us
+from watari.app.measuring import has_changed
 from watari.app.state import database_url
 from watari.app.storage import storage_of, style_of
 from watari.errors import BadInput, Busy, Permanent, Stale, Transient
+from watari.observe.compute import memberships
+from watari.plan.accompany import orchestrators_of
 from watari.plan.inverse import JOB as UNDO
 from watari.plan.inverse import inverse
 from watari.plan.plan import Operation, Plan
-from watari.ports import Inventory
+from watari.ports import Inventory, Orchestrator
 
 FRESH_S = 30.0  # a reading of the cloud that is no older need not be made again
 OTHERS_S = 30.0  # between two looks at who else moves servers
@@ -66,7 +68,9 @@ def begin(
     back is judged server by server, when its turn comes.
     """
     if plan.job != UNDO and not any(row.plan_id == plan.id for row in list_runs(store, only_open=True)):
-        check_cloud(plan, cloud.inventory(FRESH_S))
+        inventory = cloud.inventory(FRESH_S)
+        check_cloud(plan, inventory)
+        check_members(plan, inventory, tuple(cloud.orchestrators.values()))
     return submit(store, plan, cloud.name, policy, cloud.clock.now(), starved)
 
 
@@ -76,6 +80,25 @@ def check_cloud(plan: Plan, inventory: Inventory) -> None:
     if wrong:
         more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
         raise Stale(f"the cloud is no longer what the plan saw: {'; '.join(wrong[:5])}{more}: plan again")
+
+
+def check_members(plan: Plan, inventory: Inventory, orchestrators: Collection[Orchestrator]) -> None:
+    """Raises Stale, naming them, when servers would be moved in the middle of the work that an orchestrator gave them.
+
+    So may it be with plans made from a file, or before somebody joined. Raises Transient for one that does not answer:
+    nobody knows then who is its member.
+    """
+    moving = {op.move.server: op for op in plan.operations if op.move is not None}
+    servers = [server for id, server in inventory.servers.items() if id in moving]
+    wrong = [
+        f"{moving[id].name} is {one.member} of {one.orchestrator}, and the plan does not take it out first"
+        for id, found in memberships(servers, orchestrators).items()
+        for one in found
+        if one.orchestrator not in orchestrators_of(moving[id])
+    ]
+    if wrong:
+        more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
+        raise Stale(f"{'; '.join(wrong[:5])}{more}: plan again")
 
 
 def carry_out(store: Store, run_id: str, watch: Watch, stopping: Stopping, cloud: Cloud | None = None) -> Run:
@@ -134,7 +157,7 @@ def undo_plan(store: Store, run_id: str) -> tuple[Plan, Cloud, tuple[str, str]]:
     if row.ended_at is None:
         raise BadInput(f"{run_id} is not over: `watari runs cancel {run_id}` first")
     run, cloud = load_run(store, run_id), open_cloud(row.cloud)
-    done = [o for o in run.operations if o.state == "done" and any(map(made_by_us, o.steps))]
+    done = [o for o in run.operations if has_changed(o)]
     done.sort(key=lambda o: max((r.ended_at for r in o.steps if r.ended_at), default=run.started_at))
     with store.reading() as c:
         text = c.execute(sa.select(runs.c.policy_text, runs.c.policy_source).where(runs.c.id == run_id)).one()

@@ -61,6 +61,9 @@ class MembersAttach(WatariCommand):
         parser = super().get_parser(prog_name)
         parser.add_argument("member", metavar="MEMBER", help="what its orchestrator calls it: see watari members list")
         parser.add_argument("--orchestrator", metavar="NAME", help="only into this one")
+        parser.add_argument(
+            "--anyway", action="store_true", help="whoever took it out, as far as its orchestrator can tell"
+        )
         add_cloud(parser, "whose server it is")
         add_policy(parser)
         return parser
@@ -71,7 +74,8 @@ class MembersAttach(WatariCommand):
 
         patience_s = load_policy(parsed_args.policy).orchestration.attach_deadline_s
         cloud = _cloud(parsed_args)
-        done = attach(cloud, parsed_args.member, parsed_args.orchestrator, patience_s, self.hint)
+        anyway = parsed_args.anyway
+        done = attach(cloud, parsed_args.member, parsed_args.orchestrator, patience_s, self.hint, anyway=anyway)
         self.stdout.write(f"{parsed_args.member} is back in {', '.join(done)}\n")
         return DONE
 

@@ -8,7 +8,7 @@ from watari.model.compute import ServerId
 from watari.model.reasons import Reason, Refusal
 from watari.plan.codec import content_id
 from watari.plan.plan import Operation, OperationId, Plan
-from watari.plan.steps import MOVES, DisableHost, EnableHost, Move
+from watari.plan.steps import MOVES, Attach, Detach, DisableHost, EnableHost, Move
 
 JOB = "undo"
 EXPIRES_S = 1800.0
@@ -20,7 +20,8 @@ def inverse(plan: Plan, done: Iterable[Operation], now: datetime, exist: Collect
 
     Hosts that were disabled, and not enabled again since, come first: the cloud lets nothing onto them otherwise. A
     move back to a host waits for those that leave it and came there later: they may have taken its room. Each way
-    back is a move of its own: it is checked, waits for budgets and may be refused like any other.
+    back is a move of its own: it is checked, waits for budgets and may be refused like any other, and its server leaves
+    and re-enters the same orchestrators.
     """
     ended = list(done)
     operations = [replace(op, id=OperationId(str(n)), wave=1) for n, op in enumerate(_hosts_back(ended), 1)]
@@ -59,7 +60,8 @@ def _returned(op: Operation, step: Move, n: int, waits_for: tuple[OperationId, .
     assert isinstance(step, MOVES)
     why = Reason("undo", f"operation {op.id} moved it off {step.source}")
     back = replace(step, source=step.target, target=step.source, bandwidth_mib_s=None)
+    steps = (back if s is step else replace(s, was="") if isinstance(s, Detach | Attach) else s for s in op.steps)
     return replace(
-        op, id=OperationId(str(n)), wave=1, steps=(back,), reasons=(why,), candidates=(), relieves=(),
+        op, id=OperationId(str(n)), wave=1, steps=tuple(steps), reasons=(why,), candidates=(), relieves=(),
         steal_before=None, steal_after=None, waits_for=waits_for, waits_why="",
     )  # fmt: skip

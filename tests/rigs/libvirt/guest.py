@@ -1,6 +1,5 @@
 """What a guest of the rig is: Debian's kernel, busybox and one script; its description for libvirt."""
 
-import os
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -47,7 +46,8 @@ class Guest:
         return f"10.77.0.{self.number}"
 
     def xml(self, image: Image) -> str:
-        words = f"console=ttyS0 quiet panic=-1 tsc=unstable address={self.address}/24 burn={self.burn} dirty={self.dirty_mib}"
+        asked = f"address={self.address}/24 burn={self.burn} dirty={self.dirty_mib}"
+        words = f"console=ttyS0 quiet panic=-1 tsc=unstable {asked}"
         return f"""<domain type='qemu'><name>{self.name}</name><uuid>{self.uuid}</uuid>
 <metadata>{self.metadata}</metadata>
 <memory unit='MiB'>{self.memory_mib}</memory><vcpu>1</vcpu>
@@ -67,7 +67,8 @@ def nova_metadata(name: str, project: str, flavor: str) -> str:
     """As Nova's libvirt driver writes it."""
     return f"""<nova:instance xmlns:nova="{NOVA}"><nova:package version="34.0.0"/><nova:name>{name}</nova:name>
 <nova:flavor name="{flavor}"><nova:memory>96</nova:memory><nova:vcpus>1</nova:vcpus></nova:flavor>
-<nova:owner><nova:user uuid="u-1">operator</nova:user><nova:project uuid="p-{project}">{project}</nova:project></nova:owner>
+<nova:owner><nova:user uuid="u-1">operator</nova:user>
+<nova:project uuid="p-{project}">{project}</nova:project></nova:owner>
 </nova:instance>"""
 
 
@@ -88,7 +89,7 @@ def build(folder: Path) -> Image:
     _fill(root, unpacked)
     whole = f"cd {root} && find . | busybox cpio -o -H newc 2>/dev/null | gzip -1 > {image.initrd}.new"
     subprocess.run(["bash", "-o", "pipefail", "-c", whole], check=True)
-    os.replace(f"{image.initrd}.new", image.initrd)
+    image.initrd.with_name("initrd.gz.new").replace(image.initrd)
     return image
 
 

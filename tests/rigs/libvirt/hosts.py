@@ -1,8 +1,8 @@
 """Three libvirt hosts on one machine.
 
-A host is a set of namespaces (mount, UTS, PID, cgroup, network) with a libvirtd of its own and one core. All of them hang
-on two switches: `mgt0` for libvirt and its moves, 10.78.0.0/24, and `br0` for the guests, 10.77.0.0/24. The tests stand
-in a network namespace on both. Nothing is seen in the machine's own network.
+A host is a set of namespaces (mount, UTS, PID, cgroup, network) with a libvirtd of its own and one core. All of them
+hang on two switches: `mgt0` for libvirt and its moves, 10.78.0.0/24, and `br0` for the guests, 10.77.0.0/24. The tests
+stand in a network namespace on both. Nothing is seen in the machine's own network.
 """
 
 import contextlib
@@ -181,7 +181,7 @@ class Hosts:
 def standing_in(netns: str) -> Iterator[None]:
     """This thread, and all threads and processes that it starts, are in a network namespace."""
     libc = ctypes.CDLL(None, use_errno=True)
-    with open("/proc/thread-self/ns/net", "rb") as home, open(f"/run/netns/{netns}", "rb") as there:
+    with Path("/proc/thread-self/ns/net").open("rb") as home, Path(f"/run/netns/{netns}").open("rb") as there:
         if libc.setns(there.fileno(), CLONE_NEWNET):
             raise OSError(ctypes.get_errno(), f"cannot enter the network namespace {netns}")
         try:

@@ -1,5 +1,6 @@
 """Whether a guest can be reached, every 10 ms, and one TCP session that has to live through everything."""
 
+import contextlib
 import os
 import select
 import socket
@@ -55,10 +56,8 @@ class Prober:
                 now = time.monotonic()
                 if now >= next_at:
                     self.sent += 1
-                    try:
+                    with contextlib.suppress(OSError):
                         raw.send(_echo_request(id, self.sent & 0xFFFF))
-                    except OSError:
-                        pass
                     next_at = max(next_at + EVERY_S, now)
                 ready, _, _ = select.select([raw], [], [], max(0.0, next_at - time.monotonic()))
                 if ready and raw.recv(2048)[20] == 0:  # an answer

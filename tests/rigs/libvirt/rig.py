@@ -128,10 +128,15 @@ def written(path: Path, orchestrators: list[dict[str, Any]] | None = None, **mor
     """libvirt.yaml of the rig. `more`: settings of single hosts."""
     hosts = {
         name: {
-            "uri": spec.uri, "cpus": 1, "memory_mib": MEMORY_MIB, "link_mib_s": 200, "cpu_ratio": 16, **more.get(name, {})
+            "uri": spec.uri,
+            "cpus": 1,
+            "memory_mib": MEMORY_MIB,
+            "link_mib_s": 200,
+            "cpu_ratio": 16,
+            **more.get(name, {}),
         }
         for name, spec in SPECS.items()
-    }  # fmt: skip
+    }
     section: dict[str, Any] = {"hosts": hosts, "window": "5s"}
     if orchestrators:
         section["orchestrators"] = orchestrators
@@ -150,8 +155,8 @@ def datacenter(guests: Iterable[Guest]) -> Iterator[tuple[consul.Datacenter, dic
         assert made.served is not None
         url = made.served.url
         section = {
-            "kind": "consul", "name": "services", "address": url, "agent": f"{url}/agent/{{node}}", "token": consul.TOKEN,
-            "settle": "1s",
+            "kind": "consul", "name": "services", "address": url, "agent": f"{url}/agent/{{node}}",
+            "token": consul.TOKEN, "settle": "1s",
         }  # fmt: skip
         yield made, section
 

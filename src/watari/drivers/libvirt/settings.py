@@ -34,7 +34,7 @@ Uri = Annotated[str, AfterValidator(_uri)]
 @dataclass(frozen=True, slots=True, config=CLOSED)
 class HostSettings:
     """One host. `peer_uri`: how the other hosts reach it, if not by `uri`. `move_address`: where it takes the copies of
-    moves, such as tcp://10.0.1.7 on a network of their own. `cpus`, `memory_mib`: threads and memory that guests may use;
+    moves, such as tcp://10.0.1.7 on a network of their own. `cpus`, `memory_mib`: what guests may use of both;
     without them all threads, and all memory but `reserved_mib`.
     """
 

@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Any
 
+from watari.drivers.clock import RealTime
 from watari.drivers.openstack.actions import actions
 from watari.drivers.openstack.calls import Calls, Json, Version
 from watari.drivers.openstack.checks import Checks
-from watari.drivers.clock import RealTime
 from watari.drivers.openstack.flights import MOVING, Flights
 from watari.drivers.openstack.groups import all_groups
 from watari.drivers.openstack.handles import Handle, handle_of

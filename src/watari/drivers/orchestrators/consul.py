@@ -8,6 +8,7 @@ from pydantic.dataclasses import dataclass
 
 from watari.drivers.config import CLOSED, Address, File, Seconds, Secret, Word, read_section, secret_of
 from watari.drivers.orchestrators.marks import is_ours, marked, packed, unpacked
+from watari.drivers.orchestrators.names import called
 from watari.drivers.orchestrators.opening import Surroundings
 from watari.drivers.rest import Missing, Rest
 from watari.errors import Permanent, Transient
@@ -68,13 +69,12 @@ class Consul:
 
     def members(self, servers: Collection[Server]) -> Mapping[ServerId, str]:
         """One call, however many nodes there are."""
-        by_id, by_name = {str(s.id): s.id for s in servers}, {s.name: s.id for s in servers}
+        by_id, by_name = {str(s.id): [s.id] for s in servers}, called(servers)
         found: dict[ServerId, str] = {}
         for node in self._ask("/v1/catalog/nodes", "list its nodes") or ():
             by = self._settings.servers_by
             key = node["Node"] if by == "name" else (node.get("Meta") or {}).get(by.removeprefix("meta:"), "")
-            id = (by_name if by == "name" else by_id).get(key)
-            if id is not None:
+            for id in (by_name if by == "name" else by_id).get(key, ()):
                 found[id] = node["Node"]
         return found
 

@@ -97,7 +97,7 @@ class Haproxy:
         places = self._places(member)
         if not places:
             raise Transient(f"HAProxy {self.name} has no server {member} just now")
-        for place, state in unpacked(was).get("states", {}).items():
+        for place, state in unpacked(was).get("states", dict.fromkeys(places, READY)).items():
             if place in places and _state(places[place]) != state:
                 self._set(place, state)
 

@@ -129,7 +129,14 @@ def _webhook(name: str, settings: HookSettings) -> Caller:
         return {"Authorization": f"Bearer {token}"} if token else {}
 
     rest = Rest(settings.url or "", f"hook {name}", headers, settings.ca_file or True, None, float(settings.timeout))
-    return lambda question: rest.ask("POST", "", str(question["do"]), json=question)
+
+    def call(question: Mapping[str, Any]) -> Any:
+        answer = rest.ask("POST", "", str(question["do"]), json=question)
+        if answer is not None and not isinstance(answer, dict):  # a proxy's page, for one: nobody has said yes
+            raise Transient(f"hook {name} at {settings.url} answers {question['do']} with what is no JSON object")
+        return answer
+
+    return call
 
 
 def _decoded(name: str, question: Mapping[str, Any], text: bytes) -> Any:

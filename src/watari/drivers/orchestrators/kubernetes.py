@@ -9,6 +9,7 @@ from pydantic.dataclasses import dataclass
 
 from watari.drivers.config import CLOSED, File, Seconds, Word, read_section
 from watari.drivers.orchestrators.marks import is_ours, listed, marked, packed, unpacked
+from watari.drivers.orchestrators.names import called
 from watari.drivers.orchestrators.opening import Surroundings
 from watari.errors import BadInput, Permanent, Refused, Transient
 from watari.model.compute import Server, ServerId
@@ -60,12 +61,11 @@ class Kubernetes:
 
     def members(self, servers: Collection[Server]) -> Mapping[ServerId, str]:
         """A call per 500 nodes. By the node's providerID, else by its exact name."""
-        by_id, by_name = {str(s.id): s.id for s in servers}, {s.name: s.id for s in servers}
+        by_id, by_name = {str(s.id): [s.id] for s in servers}, called(servers)
         found: dict[ServerId, str] = {}
         for node in self._nodes():
             provider = PROVIDER.fullmatch(node.spec.provider_id or "")
-            id = by_id.get(provider["id"]) if provider else by_name.get(node.metadata.name)
-            if id is not None:
+            for id in by_id.get(provider["id"], ()) if provider else by_name.get(node.metadata.name, ()):
                 found[id] = node.metadata.name
         return found
 

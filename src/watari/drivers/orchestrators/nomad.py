@@ -8,6 +8,7 @@ from pydantic.dataclasses import dataclass
 
 from watari.drivers.config import CLOSED, Address, File, Seconds, Secret, Word, read_section, secret_of
 from watari.drivers.orchestrators.marks import is_ours, listed, marked, packed, unpacked
+from watari.drivers.orchestrators.names import called
 from watari.drivers.orchestrators.opening import Surroundings
 from watari.drivers.rest import Missing, Rest
 from watari.errors import Permanent, Transient
@@ -62,8 +63,8 @@ class Nomad:
 
     def members(self, servers: Collection[Server]) -> Mapping[ServerId, str]:
         """One call, however many nodes there are."""
-        by_name = {s.name: s.id for s in servers}
-        return {by_name[node["Name"]]: node["Name"] for node in self._nodes() if node["Name"] in by_name}
+        by_name = called(servers)
+        return {id: node["Name"] for node in self._nodes() for id in by_name.get(node["Name"], ())}
 
     def standing(self, member: str, was: str = "") -> Standing | None:
         node = self._node(member)
@@ -118,7 +119,10 @@ class Nomad:
     def _node(self, member: str) -> dict[str, Any] | None:
         if member not in self._ids:
             self._nodes()
-        return self._by_id(self._ids[member]) if member in self._ids else None
+        found = self._by_id(self._ids[member]) if member in self._ids else None
+        if found is None:
+            self._ids.pop(member, None)  # it may register again, under another id
+        return found
 
     def _known(self, member: str) -> dict[str, Any]:
         node = self._node(member)

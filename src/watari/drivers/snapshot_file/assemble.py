@@ -13,6 +13,7 @@ from watari.model.compute import (
     GroupId,
     Host,
     HostName,
+    Membership,
     PastMove,
     Server,
     ServerGroup,
@@ -54,6 +55,11 @@ def assemble(
         flights=flights,
         past=past,
         cloud=file.cloud,
+        memberships={
+            ServerId(row.id): tuple(Membership(one.orchestrator, one.member) for one in row.member_of)
+            for row in file.servers
+            if row.member_of
+        },
     )
     about_hosts = [finding for host in hosts.values() for finding in _host_findings(host, guests.get(host.name, []))]
     return snapshot, (*_emptiness(file), *about_hosts, *about_loads, *findings, *_late(file, file.taken_at))

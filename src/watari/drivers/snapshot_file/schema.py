@@ -61,6 +61,15 @@ class FileLoad:
 
 @with_config(_STRICT)
 @dataclass(frozen=True, slots=True)
+class FileMembership:
+    """An orchestrator that a VM works for."""
+
+    orchestrator: Annotated[_Name, Field(description="What the cloud's configuration calls it.")]
+    member: Annotated[_Name, Field(description="What it calls the VM: its node's name.")]
+
+
+@with_config(_STRICT)
+@dataclass(frozen=True, slots=True)
 class FileServer:
     """A VM. Without `load` (or with null) it sends no data: unknown, never idle."""
 
@@ -81,6 +90,9 @@ class FileServer:
         dict[str, str], Field(description="Nova's metadata; `role` is where its role is looked for.")
     ] = field(default_factory=dict)
     load: Annotated[FileLoad | None, Field(description="What it suffered.")] = None
+    member_of: Annotated[
+        list[FileMembership], Field(description="Orchestrators that it leaves before it moves, in that order.")
+    ] = field(default_factory=list)
 
 
 @with_config(_STRICT)

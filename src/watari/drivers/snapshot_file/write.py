@@ -23,7 +23,7 @@ from watari.drivers.snapshot_file.schema import (
     FileServer,
 )
 from watari.errors import BadInput
-from watari.model.compute import ComputeSnapshot, Load, Server, ServerGroup
+from watari.model.compute import ComputeSnapshot, Server, ServerGroup
 
 
 def write_snapshot(snapshot: ComputeSnapshot, path: Path | str) -> None:
@@ -55,8 +55,7 @@ def snapshot_bytes(snapshot: ComputeSnapshot) -> bytes:
     head = {MARKER: FORMAT, "taken_at": snapshot.taken_at, **({"cloud": snapshot.cloud} if snapshot.cloud else {})}
     lines = [f"{_encode(key)}: {_encoded(value, key)}" for key, value in head.items()]
     lines.append(_section("hosts", (_row(host, _HOST) for host in snapshot.hosts.values())))
-    servers = (_server(s, snapshot.loads.get(s.id), snapshot.taken_at) for s in snapshot.servers.values())
-    lines.append(_section("servers", servers))
+    lines.append(_section("servers", (_server(s, snapshot) for s in snapshot.servers.values())))
     for name, rows in (
         ("groups", [_group(group) for group in snapshot.groups.values()]),
         ("flights", [_row(flight, _FLIGHT) for flight in snapshot.flights]),
@@ -111,7 +110,7 @@ def _optional(row: type) -> dict[str, Any]:
 
 _HOST = _optional(FileHost)
 _LOAD = _optional(FileLoad)
-_SERVER = {key: default for key, default in _optional(FileServer).items() if key not in ("name", "load")}
+_SERVER = {key: default for key, default in _optional(FileServer).items() if key not in ("name", "load", "member_of")}
 _GROUP = {key: default for key, default in _optional(FileGroup).items() if key != "name"}
 _FLIGHT = _optional(FileFlight)
 _PAST = _optional(FilePastMove)
@@ -127,14 +126,16 @@ def _row(value: object, keys: Mapping[str, Any]) -> dict[str, Any]:
     return row
 
 
-def _server(server: Server, load: Load | None, taken_at: datetime) -> dict[str, Any]:
-    row = _row(server, _SERVER)
+def _server(server: Server, snapshot: ComputeSnapshot) -> dict[str, Any]:
+    row, load, taken_at = _row(server, _SERVER), snapshot.loads.get(server.id), snapshot.taken_at
     if server.name != server.id:
         row["name"] = server.name
     if load is not None:
         row["load"] = _row(load, _LOAD)
         if load.at == taken_at:
             del row["load"]["at"]
+    if member_of := snapshot.memberships.get(server.id):
+        row["member_of"] = [{"orchestrator": m.orchestrator, "member": m.member} for m in member_of]
     return row
 
 
