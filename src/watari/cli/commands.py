@@ -12,6 +12,7 @@ NAMESPACE: Final = "watari.cli"
 COMMANDS: Final[dict[str, str]] = {
     "apply": "watari.cli.apply:Apply",
     "demo": "watari.cli.demo:DemoDay",
+    "exporter": "watari.cli.exporter:Exporter",
     "lab down": "watari.cli.lab:LabDown",
     "lab reset": "watari.cli.lab:LabReset",
     "lab status": "watari.cli.lab:LabStatus",

@@ -34,6 +34,18 @@ class About:
 
 
 @dataclass(frozen=True, slots=True)
+class Nova:
+    """What Nova says of a server in its domain's metadata; empty without Nova."""
+
+    name: str = ""
+    flavor: str = ""
+    project_id: str = ""
+    project_name: str = ""
+    user_id: str = ""
+    user_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """One domain on one host. `copied`: it is only being received there; the guest runs elsewhere, if it does."""
 
@@ -172,23 +184,35 @@ def marks_to(host: HostName, marks: tuple[Mark, ...]) -> bool:
 def about(xml: str, sizes: Any = None) -> About:
     """Read a domain's description. `sizes`: the domain, to ask how large its disks are; None: none is copied."""
     root = ElementTree.fromstring(xml)
-    nova = root.find(f"metadata/{NOVA}instance")
-    prefix = NOVA if nova is not None else NOVA_OLD
-    nova = nova if nova is not None else root.find(f"metadata/{NOVA_OLD}instance")
-    name = root.findtext("name") or ""
-    project = flavor = ""
-    if nova is not None:
-        name = nova.findtext(f"{prefix}name") or name
-        owner, kind = nova.find(f"{prefix}owner/{prefix}project"), nova.find(f"{prefix}flavor")
-        project = owner.get("uuid", "") if owner is not None else ""
-        flavor = kind.get("name", "") if kind is not None else ""
+    said = nova(root)
     own = {e.get("key", ""): e.text or "" for e in root.findall(f"metadata/{OWN}server/{OWN}meta")}
     unit = {"KiB": 1024, "MiB": 2**20, "GiB": 2**30, "b": 1, "bytes": 1}
     memory = root.find("memory")
     size = int(memory.text or 0) * unit.get(memory.get("unit", "KiB"), 1024) if memory is not None else 0
     disk_gib = 0 if sizes is None else _disk_gib(root, sizes)
     vcpus = int(root.findtext("vcpu") or 1)
-    return About(name, size // 2**20, vcpus, disk_gib, project, flavor, _pinned(root), own)
+    name = said.name or root.findtext("name") or ""
+    return About(name, size // 2**20, vcpus, disk_gib, said.project_id, said.flavor, _pinned(root), own)
+
+
+def nova(root: ElementTree.Element) -> Nova:
+    """What Nova wrote into a domain's description."""
+    for space in (NOVA, NOVA_OLD):
+        instance = root.find(f"metadata/{space}instance")
+        if instance is not None:
+            flavor = _below(instance, f"{space}flavor")
+            project, user = (_below(instance, f"{space}owner/{space}{who}") for who in ("project", "user"))
+            return Nova(
+                instance.findtext(f"{space}name") or "", flavor.get("name", ""), project.get("uuid", ""),
+                project.text or "", user.get("uuid", ""), user.text or "",
+            )  # fmt: skip
+    return Nova()
+
+
+def _below(element: ElementTree.Element, path: str) -> ElementTree.Element:
+    """An empty element where there is none."""
+    found = element.find(path)
+    return ElementTree.Element("none") if found is None else found
 
 
 def _disk_gib(root: ElementTree.Element, domain: Any) -> int:

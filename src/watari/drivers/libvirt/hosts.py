@@ -24,10 +24,11 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Connection:
-    """One host's daemon. Opened when it is needed, opened anew when it broke."""
+    """One host's daemon. Opened when it is needed, opened anew when it broke. `read_only` needs no rights there."""
 
     name: HostName
     settings: HostSettings
+    read_only: bool = False
     _opened: Any = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -56,7 +57,8 @@ class Connection:
 
     def _open(self) -> Any:
         _turn_events()
-        opened = libvirt().open(self.settings.uri)
+        lv = libvirt()
+        opened = (lv.openReadOnly if self.read_only else lv.open)(self.settings.uri)
         _quietly(lambda: opened.setKeepAlive(KEEPALIVE_S, KEEPALIVE_TRIES))
         return opened
 
