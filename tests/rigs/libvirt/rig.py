@@ -166,3 +166,9 @@ def at_once(*calls: Any) -> None:
     with ThreadPoolExecutor(len(calls)) as pool:
         for result in [pool.submit(call) for call in calls]:
             result.result()
+
+
+def policy(path: Path, **sections: Mapping[str, Any]) -> Path:
+    """A policy file that differs from the shipped one in these."""
+    path.write_text(yaml.safe_dump({"name": path.stem, **sections}))
+    return path

@@ -1,6 +1,7 @@
 """Domains as servers: what a host's libvirt shows of them, in few calls, and where one is now."""
 
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
@@ -16,6 +17,7 @@ NOVA: Final = "{http://openstack.org/xmlns/libvirt/nova/1.1}"
 NOVA_OLD: Final = "{http://openstack.org/xmlns/libvirt/nova/1.0}"
 OWN: Final = "{https://watari.dev/xmlns/server/1}"
 GIB: Final = 2**30
+CHANGES, CHANGE_S = 4, 0.1  # a domain is looked at again so often, after so long, when it changed in between
 Job = Literal["", "out", "in"]
 
 
@@ -61,7 +63,7 @@ class Domains:
 
     hosts: Hosts
     shared_storage: bool
-    _about: dict[tuple[HostName, str, int], About] = field(default_factory=dict)
+    _about: dict[HostName, dict[str, tuple[int, About]]] = field(default_factory=dict)  # by UUID, with the run's id
     _last: dict[ServerId, HostName] = field(default_factory=dict)  # only to look there first
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -73,10 +75,10 @@ class Domains:
         with self.hosts.connection(host).use("list its domains") as c:
             rows = c.listAllDomains(0)
             seen = [one for domain in rows if (one := self._seen(host, domain)) is not None]
+        here = {str(one.server.id) for one in seen}
         with self._lock:
-            for one in seen:
-                if not one.copied:
-                    self._last[one.server.id] = host
+            self._about[host] = {id: known for id, known in self._about.get(host, {}).items() if id in here}
+            self._last.update({one.server.id: host for one in seen if not one.copied})
         return seen
 
     def find(self, id: ServerId) -> tuple[list[Seen], list[HostName]]:
@@ -124,20 +126,24 @@ class Domains:
             raise
 
     def _seen(self, host: HostName, domain: Any) -> Seen | None:
-        """None for a domain that is gone meanwhile."""
+        """None for a domain that is gone meanwhile. Raises Transient for one that does not stop changing."""
         lv = libvirt()
-        if domain is None:
-            return None
-        try:
-            id = ServerId(domain.UUIDString())
-            state, reason = domain.state()
-            about = self._of(host, domain)
-            job = job_of(domain)
-            marks = read_marks(domain)
-        except lv.libvirtError as e:
-            if is_missing(e):
-                return None
-            raise
+        for _ in range(CHANGES):
+            try:
+                return None if domain is None else self._read(host, domain)
+            except lv.libvirtError as e:
+                if is_missing(e):
+                    return None
+                if e.get_error_code() != lv.VIR_ERR_OPERATION_INVALID:
+                    raise
+                time.sleep(CHANGE_S)  # it ended between two questions: what follows is that it is gone, or off
+        raise Transient(f"a domain on {host} changes while it is looked at")
+
+    def _read(self, host: HostName, domain: Any) -> Seen:
+        lv = libvirt()
+        id = ServerId(domain.UUIDString())
+        state, reason = domain.state()
+        about, job, marks = self._of(host, domain), job_of(domain), read_marks(domain)
         begins = (lv.VIR_DOMAIN_PAUSED_MIGRATION, lv.VIR_DOMAIN_PAUSED_STARTING_UP)
         received = state == lv.VIR_DOMAIN_PAUSED and reason in begins and marks_to(host, marks)
         copied = job == "in" or (job == "" and received)
@@ -150,14 +156,14 @@ class Domains:
         return Seen(server, copied, leaving, marks)
 
     def _of(self, host: HostName, domain: Any) -> About:
-        key = (host, domain.UUIDString(), domain.ID())
+        id, run = domain.UUIDString(), domain.ID()
         with self._lock:
-            known = self._about.get(key)
-        if known is None:
-            known = about(domain.XMLDesc(), domain if not self.shared_storage else None)
+            known = self._about.setdefault(host, {}).get(id)
+        if known is None or known[0] != run:
+            known = run, about(domain.XMLDesc(), domain if not self.shared_storage else None)
             with self._lock:
-                self._about = {k: v for k, v in self._about.items() if k[:2] != key[:2]} | {key: known}
-        return known
+                self._about[host][id] = known
+        return known[1]
 
 
 def job_of(domain: Any) -> Job:

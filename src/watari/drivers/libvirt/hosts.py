@@ -33,9 +33,9 @@ class Connection:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @contextmanager
-    def use(self, what: str) -> Iterator[Any]:
-        """The connection. Raises Transient while the host does not answer."""
-        with told(f"{what} on {self.name}"):
+    def use(self, what: str, *, change: bool = False) -> Iterator[Any]:
+        """The connection. Raises Transient while the host does not answer, and Refused when it will not `change`."""
+        with told(f"{what} on {self.name}", change=change):
             yield self._alive()
 
     def fresh(self) -> Any:
@@ -97,7 +97,7 @@ class Hosts:
 
     def set_out(self, name: HostName, reason: str | None) -> None:
         """Out of service with a reason, or, with None, in service. Harmless if it is so already."""
-        with self.connection(name).use("change its service") as c:
+        with self.connection(name).use("change its service", change=True) as c:
             if reason is not None:
                 text = escape(reason)
                 xml = f"<secret ephemeral='no' private='no'><description>watari: out of service: {text}</description>"

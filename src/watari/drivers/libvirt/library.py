@@ -30,10 +30,11 @@ def libvirt() -> Any:
 
 
 @contextmanager
-def told(what: str) -> Iterator[None]:
+def told(what: str, *, change: bool = False) -> Iterator[None]:
     """Whatever libvirt says is raised in Watari's terms; `what` completes "cannot …".
 
-    Raises Transient, Refused for this one request, Permanent for what has to be mended outside.
+    Raises Transient, Permanent for what has to be mended outside, and, of a `change`, Refused for this one request. A
+    question that cannot be answered is no answer: it is asked again.
     """
     lv = libvirt()
     try:
@@ -42,9 +43,9 @@ def told(what: str) -> Iterator[None]:
         code, said = e.get_error_code(), clean(e)
         if code in _codes(_FORBIDDEN):
             raise Permanent(f"cannot {what}: {said}; look at the host's auth settings and at your key") from e
-        if code in _codes(_PASSING):
-            raise Transient(f"cannot {what} now: {said}") from e
-        raise Refused(f"cannot {what}: {said}") from e
+        if change and code not in _codes(_PASSING):
+            raise Refused(f"cannot {what}: {said}") from e
+        raise Transient(f"cannot {what} now: {said}") from e
 
 
 def is_missing(error: Exception) -> bool:

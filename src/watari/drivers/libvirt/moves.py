@@ -56,7 +56,7 @@ class Moves:
         mark = Mark(id, server.server.host, target, self.now())
         asked = Asked(mark, server.server.id)
         source = self.hosts.connection(server.server.host)
-        with source.use("write down a move") as c:
+        with source.use("write down a move", change=True) as c:
             write_mark(c.lookupByUUIDString(str(server.server.id)), mark)
         connection = source.fresh()
         with self._lock:
@@ -101,7 +101,7 @@ class Moves:
         with self._lock:
             if id in self._asked:
                 self._asked[id].aborted = True
-        with self.hosts.connection(seen.source).use("abort a move") as c:
+        with self.hosts.connection(seen.source).use("abort a move", change=True) as c:
             domain = c.lookupByUUIDString(str(server))
             if job_of(domain) != "out":
                 raise Transient(f"move {id} has not begun to copy, or is just over: ask again in a moment")
@@ -113,7 +113,7 @@ class Moves:
         seen = self.migration(id)
         if seen.over:
             raise Refused(f"move {id} is {seen.status}; there is nothing to hasten")
-        with self.hosts.connection(seen.source).use("switch a move to post-copy") as c:
+        with self.hosts.connection(seen.source).use("switch a move to post-copy", change=True) as c:
             c.lookupByUUIDString(str(server)).migrateStartPostCopy(0)
 
     def limit(self, id: str, mib_s: float) -> None:
@@ -121,7 +121,7 @@ class Moves:
         server, _ = _parts(id)
         seen = self.migration(id)
         if not seen.over:
-            with self.hosts.connection(seen.source).use("limit a move") as c:
+            with self.hosts.connection(seen.source).use("limit a move", change=True) as c:
                 c.lookupByUUIDString(str(server)).migrateSetMaxSpeed(max(1, int(mib_s)), 0)
 
     # What became of it
@@ -141,7 +141,8 @@ class Moves:
             asked = self._asked.get(mark.id)
         if asked is not None and not asked.over.is_set():
             return base
-        if mark.source in silent or mark.target in silent:
+        runs = source is not None and source.server.status == "ACTIVE"  # libvirt resumes it only when nothing arrived
+        if not runs and (mark.source in silent or mark.target in silent):
             raise Transient(f"what became of move {mark.id} cannot be told: {', '.join(silent)} does not answer")
         if asked is not None:
             return self._closed(base, mark, "aborted" if asked.aborted else "failed", asked.why)
@@ -167,7 +168,7 @@ class Moves:
         if not mark.result:
             host = mark.target if result == "done" else mark.source
             try:
-                with self.hosts.connection(host).use("write down how a move ended") as c:
+                with self.hosts.connection(host).use("write down how a move ended", change=True) as c:
                     write_mark(c.lookupByUUIDString(str(base.server)), ended(mark, self.now(), result, why))
             except WatariError as e:
                 log.info("%s", e)
@@ -178,7 +179,7 @@ class Moves:
     def _carry(self, connection: Any, asked: Asked, bandwidth_mib_s: float | None, style: Style) -> None:
         lv, mark = libvirt(), asked.mark
         try:
-            with told("move"):
+            with told("move", change=True):
                 domain = connection.lookupByUUIDString(str(asked.server))
                 uri, params, flags = self._how(domain, mark, bandwidth_mib_s, style)
                 threading.Thread(target=self._shape, args=(asked, style), daemon=True).start()
@@ -214,7 +215,7 @@ class Moves:
         """The pause that is allowed at the end can only be set while the move is under way."""
         while not asked.over.wait(0.1):
             try:
-                with self.hosts.connection(asked.mark.source).use("set a move's pause") as c:
+                with self.hosts.connection(asked.mark.source).use("set a move's pause", change=True) as c:
                     domain = c.lookupByUUIDString(str(asked.server))
                     if job_of(domain) == "out":
                         domain.migrateSetMaxDowntime(max(1, int(style.max_downtime_s * 1000)), 0)
