@@ -82,6 +82,9 @@ def lines(explanation: Explanation, snapshot: ComputeSnapshot) -> list[str]:
     for c in explanation.checks:
         limit = f" (limit {c.limit})" if c.limit else ""
         out.append(f"  {'+' if c.met else '-'} {c.name}: {c.value}{limit}")
+    if (load := snapshot.loads.get(server.id)) is not None and load.source:
+        age_s = (snapshot.taken_at - load.at).total_seconds()
+        out.append(f"  measured {format_duration(max(0.0, age_s))} ago, {load.source}")
     return out
 
 
@@ -92,21 +95,10 @@ def _thresholds(
         return (Check("load is known", False, _age(world, s), format_duration(policy.detect.stale_after_s)),)
     limits = policy.detect
     met = (steal >= limits.steal, load >= limits.load_per_vcpu, held[0] >= held[1])
-    rules = (
+    return tuple(
         Check(r.text, m, r.value, r.limit)
         for r, m in zip(rule_reasons(limits, steal, load, *held), met, strict=True)
     )  # fmt: skip
-    return (*_origin(world, s, limits.stale_after_s), *rules)
-
-
-def _origin(world: World, s: int, stale_after_s: float) -> tuple[Check, ...]:
-    """Who measured the load, and how long ago; nothing for a server that is off and asks for nothing."""
-    found = world.snapshot.loads.get(world.readings.ids[s])
-    if found is None:
-        return ()
-    age = f"{format_duration(float(world.readings.age_s[s]))} ago"
-    value = f"{age}, {found.source}" if found.source else age
-    return (Check("load is known", True, value, format_duration(stale_after_s)),)
 
 
 def _may_move(ban: Ban | None) -> Check:
