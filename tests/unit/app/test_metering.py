@@ -12,6 +12,7 @@ from watari.app.clouds import Cloud, open_cloud
 from watari.app.metering import with_meters
 from watari.drivers.sim.cloud import SimCloud
 from watari.errors import BadInput
+from watari.observe.meters import Meters
 from watari.ports import Inventory
 
 AUTH = {"auth_url": "http://127.0.0.1:9/v3", "username": "ann", "password": "right", "project_name": "ops"}
@@ -96,3 +97,42 @@ def test_servers_are_found_by_the_names_of_the_reading_itself(tmp_path: Path, mo
     assert {load.source for load in snapshot.loads.values()} == {"mackerel: guest steal, guest load"}
     assert [finding.code for finding in cloud.missing()] == ["meter-sources"]
     assert counting.read == 1
+
+
+def opened_libvirt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **section: object) -> Cloud:
+    path = tmp_path / "libvirt.yaml"
+    path.write_text(yaml.safe_dump({"clouds": {"rack": {"hosts": {"h1": {"uri": "qemu+tls://h1/system"}}, **section}}}))
+    monkeypatch.setenv("WATARI_LIBVIRT_FILE", str(path))
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "none.yaml"))
+    return open_cloud("rack")
+
+
+@pytest.mark.parametrize(
+    ("section", "names"),
+    [
+        ({"window": "5s"}, ["libvirt"]),
+        ({"prometheus": PROMETHEUS}, ["prometheus"]),
+        ({"meters": [{"libvirt": None}, {"mackerel": None}]}, ["libvirt", "mackerel"]),
+    ],
+)
+def test_plain_libvirt_hosts_are_their_own_meter_unless_others_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, section: dict[str, Any], names: list[str]
+) -> None:
+    meter = opened_libvirt(tmp_path, monkeypatch, **section).meter
+    assert isinstance(meter, Meters)
+    assert [gauge.name for gauge in meter.gauges] == names
+
+
+@pytest.mark.parametrize(
+    ("section", "why"),
+    [
+        ({"prometheus": {"ur": "x"}}, "rack.prometheus.url is needed"),
+        ({"window": "5m"}, "rack.window: input should be less than or equal to 60"),
+        ({"meters": [], "prometheus": PROMETHEUS}, "rack: write one of prometheus and meters"),
+    ],
+)
+def test_what_is_wrong_in_a_libvirt_clouds_section(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, section: dict[str, Any], why: str
+) -> None:
+    with pytest.raises(BadInput, match=why):
+        opened_libvirt(tmp_path, monkeypatch, **section)

@@ -211,5 +211,5 @@ class _Opened:
         for name in names:
             uri = self._settings.hosts.get(name) or (self._settings.uri or "").replace("{host}", name)
             if uri:
-                found[name] = self._made.setdefault(name, Connection(name, HostSettings(uri)))
+                found[name] = self._made.setdefault(name, Connection(name, HostSettings(uri), read_only=True))
         return found
