@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Final, Literal
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Final, Literal, NamedTuple
 
 from watari.model.compute import Load, ServerId
 from watari.model.reasons import Finding
@@ -12,6 +13,8 @@ from watari.model.reasons import Finding
 Side = Literal["host", "guest"]
 Quantity = Literal["steal", "load", "demand"]
 Wins = Literal["larger", "first"]
+
+Kind = tuple[str, str]  # a meter, and host, guest or estimated
 
 QUANTITIES: Final[tuple[Quantity, ...]] = ("steal", "load", "demand")
 TOLD_LAG_S: Final = 30.0  # a value that is so much older than the others is said to be
@@ -62,8 +65,7 @@ class Rule:
     wins: Wins = "larger"
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     """One meter's value of one quantity. `rank`: 0 is the better kind: a host's steal and demand, a measured load."""
 
     meter: str
@@ -114,39 +116,54 @@ def combine(
     lacking: dict[ServerId, tuple[Quantity, ...]] = {}
     stale: list[ServerId] = []
     disagreements: list[Disagreement] = []
-    used: Counter[tuple[Quantity, str, str]] = Counter()
+    used: Counter[tuple[str, str, str, str, str, str]] = Counter()
     for server in servers:
-        heard = [(name, found) for name, readings in told if (found := readings.get(server)) is not None]
-        words = {quantity: _words(quantity, heard, now) for quantity in QUANTITIES}
-        if missing := tuple(quantity for quantity in QUANTITIES if not words[quantity]):
+        words = _words(server, told, now)
+        if missing := tuple(quantity for quantity, some in zip(QUANTITIES, words, strict=True) if not some):
             lacking[server] = missing
             continue
-        taken = {quantity: _taken(quantity, words[quantity], rule) for quantity in QUANTITIES}
-        loads[server] = _load(taken, heard)
-        if max(word.age_s for word in taken.values()) > rule.stale_after_s:
+        steal, load, demand = (_taken(some, rule, larger=not at) for at, some in enumerate(words))
+        oldest_s = max(steal.age_s, load.age_s, demand.age_s)
+        loads[server] = Load(
+            steal.value, load.value, demand.value, now - timedelta(seconds=oldest_s), source_text(steal, load, demand)
+        )
+        if oldest_s > rule.stale_after_s:
             stale.append(server)
-        disagreements += _apart(server, words, taken, rule)
-        used.update((quantity, word.meter, word.kind) for quantity, word in taken.items())
-    return Combined(loads, lacking, tuple(stale), tuple(disagreements), used)
+        disagreements += _apart(server, "steal", words[0], steal, rule.tolerance, rule)
+        disagreements += _apart(server, "load", words[1], load, rule.load_tolerance, rule)
+        used[steal.meter, steal.kind, load.meter, load.kind, demand.meter, demand.kind] += 1
+    return Combined(loads, lacking, tuple(stale), tuple(disagreements), _by_quantity(used))
 
 
-def _words(quantity: Quantity, heard: Sequence[tuple[str, Reading]], now: datetime) -> list[Word]:
-    found = []
-    for name, r in heard:
-        match quantity:
-            case "steal":
-                value, kind = r.steal, str(r.steal_side)
-            case "load":
-                value, kind = r.load_per_vcpu, "estimated" if r.estimated else "guest"
-            case "demand":
-                value, kind = r.cpu_demand, str(r.demand_side)
-        if value is not None:
-            best = "guest" if quantity == "load" else "host"
-            found.append(Word(name, value, (now - r.at).total_seconds(), kind, int(kind != best)))
+def _words(
+    server: ServerId, told: Sequence[tuple[str, Mapping[ServerId, Reading]]], now: datetime
+) -> tuple[list[Word], list[Word], list[Word]]:
+    """What is known of a server's steal, load and demand, each in the meters' order."""
+    steal, load, demand = list[Word](), list[Word](), list[Word]()
+    for name, readings in told:
+        r = readings.get(server)
+        if r is None:
+            continue
+        age_s = (now - r.at).total_seconds()
+        if r.steal is not None:
+            steal.append(Word(name, r.steal, age_s, r.steal_side, r.steal_side != "host"))
+        if r.load_per_vcpu is not None:
+            load.append(Word(name, r.load_per_vcpu, age_s, "estimated" if r.estimated else "guest", r.estimated))
+        if r.cpu_demand is not None:
+            demand.append(Word(name, r.cpu_demand, age_s, r.demand_side, r.demand_side != "host"))
+    return steal, load, demand
+
+
+def _by_quantity(used: Mapping[tuple[str, str, str, str, str, str], int]) -> dict[tuple[Quantity, str, str], int]:
+    found: Counter[tuple[Quantity, str, str]] = Counter()
+    for three, n in used.items():
+        for at, quantity in enumerate(QUANTITIES):
+            found[quantity, three[2 * at], three[2 * at + 1]] += n
     return found
 
 
-def _taken(quantity: Quantity, words: Sequence[Word], rule: Rule) -> Word:
+def _taken(words: Sequence[Word], rule: Rule, *, larger: bool) -> Word:
+    """The one that counts. `larger`: it is of steal."""
     if len(words) == 1:
         return words[0]
     fresh = [word for word in words if word.age_s <= rule.stale_after_s]
@@ -154,7 +171,7 @@ def _taken(quantity: Quantity, words: Sequence[Word], rule: Rule) -> Word:
         return min(words, key=lambda word: word.age_s)
     rank = min(word.rank for word in fresh)
     best = [word for word in fresh if word.rank == rank]
-    return _steal(best, rule) if quantity == "steal" else best[0]
+    return _steal(best, rule) if larger and len(best) > 1 else best[0]
 
 
 def _steal(words: Sequence[Word], rule: Rule) -> Word:
@@ -170,44 +187,38 @@ def _steal(words: Sequence[Word], rule: Rule) -> Word:
 
 
 def _apart(
-    server: ServerId, words: Mapping[Quantity, Sequence[Word]], taken: Mapping[Quantity, Word], rule: Rule
-) -> list[Disagreement]:
+    server: ServerId, quantity: Quantity, words: Sequence[Word], taken: Word, limit: float, rule: Rule
+) -> tuple[Disagreement, ...]:
     """Fresh values of both kinds are compared; estimated loads are not: they are known to be too small."""
-    found = []
-    limits: tuple[tuple[Quantity, float], ...] = (("steal", rule.tolerance), ("load", rule.load_tolerance))
-    for quantity, limit in limits:
-        chosen = taken[quantity]
-        others = tuple(
-            word for word in words[quantity]
-            if word is not chosen and word.age_s <= rule.stale_after_s and word.kind != "estimated"
-        )  # fmt: skip
-        if others and chosen.age_s <= rule.stale_after_s and chosen.kind != "estimated":
-            apart = Disagreement(server, quantity, chosen, others)
-            if apart.spread > limit:
-                found.append(apart)
-    return found
-
-
-def _load(taken: Mapping[Quantity, Word], heard: Sequence[tuple[str, Reading]]) -> Load:
-    """`at` is that of the oldest of the three values."""
-    meters = {word.meter for word in taken.values()}
-    at = min(reading.at for name, reading in heard if name in meters)
-    steal, load, demand = (taken[quantity] for quantity in QUANTITIES)
-    return Load(steal.value, load.value, demand.value, at, source_text(steal, load, demand))
+    if len(words) == 1:
+        return ()
+    others = tuple(
+        word for word in words
+        if word is not taken and word.age_s <= rule.stale_after_s and word.kind != "estimated"
+    )  # fmt: skip
+    if not others or taken.age_s > rule.stale_after_s or taken.kind == "estimated":
+        return ()
+    apart = Disagreement(server, quantity, taken, others)
+    return (apart,) if apart.spread > limit else ()
 
 
 def source_text(steal: Word, load: Word, demand: Word) -> str:
     """`libvirt: host steal; mackerel: guest load (40 s older)`. Demand is from where steal is unless it is named."""
-    parts: dict[str, list[str]] = {steal.meter: [f"{steal.kind} steal"]}
-    if (demand.meter, demand.kind) != (steal.meter, steal.kind):
-        parts.setdefault(demand.meter, []).append(f"{demand.kind} demand")
-    what = "load estimated from demand" if load.kind == "estimated" else f"{load.kind} load"
-    parts.setdefault(load.meter, []).append(what)
-    ages_s = {word.meter: word.age_s for word in (steal, load, demand)}
-    youngest_s = min(ages_s.values())
-    texts = []
-    for meter, quantities in parts.items():
-        lag_s = ages_s[meter] - youngest_s
-        older = f" ({lag_s:.0f} s older)" if lag_s >= TOLD_LAG_S else ""
-        texts.append(f"{meter}: {', '.join(quantities)}{older}")
-    return "; ".join(texts)
+    youngest_s = min(steal.age_s, load.age_s, demand.age_s)
+    lags = tuple(
+        round(lag_s) if (lag_s := word.age_s - youngest_s) >= TOLD_LAG_S else 0 for word in (steal, load, demand)
+    )
+    return _source((steal.meter, steal.kind), (load.meter, load.kind), (demand.meter, demand.kind), lags)
+
+
+@lru_cache(1024)
+def _source(steal: Kind, load: Kind, demand: Kind, lags_s: tuple[int, ...]) -> str:
+    parts: dict[str, list[str]] = {steal[0]: [f"{steal[1]} steal"]}
+    if demand != steal:
+        parts.setdefault(demand[0], []).append(f"{demand[1]} demand")
+    parts.setdefault(load[0], []).append("load estimated from demand" if load[1] == "estimated" else f"{load[1]} load")
+    lag_s = dict(zip((steal[0], load[0], demand[0]), lags_s, strict=True))
+    return "; ".join(
+        f"{meter}: {', '.join(texts)}" + (f" ({lag_s[meter]} s older)" if lag_s[meter] else "")
+        for meter, texts in parts.items()
+    )

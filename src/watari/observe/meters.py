@@ -10,6 +10,7 @@ from watari.errors import Transient, WatariError
 from watari.model.compute import Load, ServerId
 from watari.model.readings import QUANTITIES, Combined, Disagreement, Quantity, Rule, Told, Word, combine
 from watari.model.reasons import Finding, Severity
+from watari.plan.text import format_duration, percent
 from watari.ports import Clock, Gauge
 
 LOG: Final = logging.getLogger(__name__)
@@ -97,7 +98,7 @@ def _lacking(
 def _stale(combined: Combined, rule: Rule, asked: int) -> list[Finding]:
     if not combined.stale:
         return []
-    text = f"the newest values of {_of(combined.stale, asked)} are older than {rule.stale_after_s:.0f} s"
+    text = f"the newest values of {_of(combined.stale, asked)} are older than {format_duration(rule.stale_after_s)}"
     help = "Values older than the policy's detect.stale_after are not acted on."
     return [_finding(SUBJECT, "stale", f"{text} ({_listed(combined.stale)})", help)]
 
@@ -120,8 +121,8 @@ def _apart(d: Disagreement) -> str:
 
 
 def _value(quantity: Quantity, word: Word) -> str:
-    number = f"{100 * word.value:.0f} %" if quantity == "steal" else f"{word.value:.2f}"
-    return f"{word.meter} {number} ({word.kind}, {max(0.0, word.age_s):.0f} s old)"
+    number = percent(word.value) if quantity == "steal" else f"{word.value:.2f}"
+    return f"{word.meter} {number} ({word.kind}, {format_duration(max(0.0, word.age_s))} old)"
 
 
 def _used(combined: Combined) -> list[Finding]:

@@ -119,7 +119,7 @@ def test_of_many_disagreements_the_worst_are_told() -> None:
 def test_stale_values_are_told() -> None:
     made = meters(Fixed("it", Told({A: reading(age_s=900)})))
     made.loads([A])
-    assert found(made, "stale") == ["meters: the newest values of 1 of 1 servers are older than 300 s (a)"]
+    assert found(made, "stale") == ["meters: the newest values of 1 of 1 servers are older than 5 min (a)"]
 
 
 def test_whose_values_are_used_is_told() -> None:
