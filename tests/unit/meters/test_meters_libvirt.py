@@ -210,7 +210,7 @@ def opened(**section: object) -> None:
 @pytest.mark.parametrize(
     ("section", "why"),
     [
-        ({}, "write `uri`, such as qemu.tls://{host}/system"),
+        ({}, r'write `uri`, such as "qemu.tls://\{host\}/system"'),
         ({"uri": "qemu+tls://h1/system"}, r"uri: write it with \{host\} in it"),
         ({"uri": "http://{host}/"}, "uri: write an address such as qemu"),
         ({"hosts": {"h1": "ssh://h1"}}, "hosts.h1: write an address such as qemu"),

@@ -34,7 +34,7 @@ _SHOWN: Final = 5
 
 def _template(text: str) -> str:
     if "{host}" not in text:
-        raise ValueError("write it with {host} in it, such as qemu+tls://{host}/system")
+        raise ValueError('write it with {host} in it, in quotes: "qemu+tls://{host}/system"')
     return text
 
 
@@ -188,14 +188,15 @@ def _worst(silent: Mapping[HostName, WatariError]) -> WatariError:
 
 def open_gauge(name: str, section: Mapping[str, Any], around: Surroundings) -> LibvirtGauge:
     """Raises BadInput for what is wrong in the section, and without a way to reach the hosts."""
-    settings = read_section(LibvirtMeterSettings, section, around.where, "uri: qemu+tls://{host}/system")
+    settings = read_section(LibvirtMeterSettings, section, around.where, 'uri: "qemu+tls://{host}/system"')
     if around.hosts is not None:
         own: Mapping[HostName, Connection] = around.hosts
         return LibvirtGauge(
             name, lambda names: {n: own[n] for n in names if n in own}, around.servers, around.clock, settings
         )
     if settings.uri is None and not settings.hosts:
-        raise BadInput(f"{around.where}: write `uri`, such as qemu+tls://{{host}}/system, or the hosts' own addresses")
+        such = '"qemu+tls://{host}/system"'
+        raise BadInput(f"{around.where}: write `uri`, such as {such}, or the hosts' own addresses under `hosts`")
     return LibvirtGauge(name, _Opened(settings).connections, around.servers, around.clock, settings)
 
 
