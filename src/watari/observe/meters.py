@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -21,10 +21,15 @@ _NAMES: Final[Mapping[Quantity, str]] = {"steal": "steal", "load": "load per vCP
 
 
 class Meters:
-    """The `Meter` port over one gauge or more, in the order of configuration. `findings` are of the last asking."""
+    """The `Meter` port over one gauge or more, in the order of configuration. `findings` are of the last asking.
 
-    def __init__(self, gauges: Sequence[Gauge], rule: Rule, clock: Clock) -> None:
-        self.gauges, self.rule, self.clock = tuple(gauges), rule, clock
+    `off`: a server that does not run has no load, which is nothing to be told.
+    """
+
+    def __init__(
+        self, gauges: Sequence[Gauge], rule: Rule, clock: Clock, off: Callable[[ServerId], bool] = lambda server: False
+    ) -> None:
+        self.gauges, self.rule, self.clock, self.off = tuple(gauges), rule, clock, off
         self.findings: tuple[Finding, ...] = ()
 
     @property
@@ -48,7 +53,7 @@ class Meters:
         why = {name: answer.missing for name, answer in told.items()}
         self.findings = (
             *(_away(name, error) for name, error in away.items()),
-            *_lacking(combined, why, tuple(away), len(servers)),
+            *_lacking(combined, why, tuple(away), len(servers), self.off),
             *_stale(combined, self.rule, len(servers)),
             *_disagreeing(combined.disagreements, self.rule, len(servers)),
             *(finding for answer in told.values() for finding in answer.findings),
@@ -79,11 +84,17 @@ def _away(name: str, error: WatariError) -> Finding:
 
 
 def _lacking(
-    combined: Combined, why: Mapping[str, Mapping[ServerId, str]], away: tuple[str, ...], asked: int
+    combined: Combined,
+    why: Mapping[str, Mapping[ServerId, str]],
+    away: tuple[str, ...],
+    asked: int,
+    off: Callable[[ServerId], bool],
 ) -> list[Finding]:
     """Servers without a load, by what is lacking and what each meter says to that."""
     groups: dict[tuple[tuple[Quantity, ...], str], list[ServerId]] = {}
     for server, quantities in combined.lacking.items():
+        if off(server):
+            continue
         reasons = [f"{name}: {text}" for name, missing in why.items() if (text := missing.get(server))]
         reasons += [f"{name} does not answer" for name in away]
         groups.setdefault((quantities, "; ".join(reasons) or "no meter knows it"), []).append(server)
@@ -91,7 +102,8 @@ def _lacking(
     for (quantities, reason), servers in sorted(groups.items(), key=lambda group: -len(group[1])):
         what = "load" if quantities == QUANTITIES else " or ".join(_NAMES[q] for q in quantities)
         text = f"{_of(servers, asked)} have no known {what}: {reason} ({_listed(servers)})"
-        found.append(_finding(SUBJECT, "missing", text, "Servers that are off have no load; they are never idle here."))
+        help = "Unknown is never taken for idle: they are not moved, and their hosts receive nothing."
+        found.append(_finding(SUBJECT, "missing", text, help))
     return found
 
 

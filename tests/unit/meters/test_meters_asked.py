@@ -82,6 +82,14 @@ def test_what_is_lacking_is_grouped_by_what_each_meter_says() -> None:
     assert found(made, "missing") == [f"meters: {text}"]
 
 
+def test_servers_that_are_off_are_not_told_as_missing() -> None:
+    made = Meters(
+        [Fixed("libvirt", Told({}, {A: "it does not run", B: "young"}))], Rule(), SetClock(), lambda id: id == A
+    )
+    assert made.loads([A, B]) == {}
+    assert found(made, "missing") == ["meters: 1 of 2 servers have no known load: libvirt: young (b)"]
+
+
 def test_a_part_that_is_lacking_is_named() -> None:
     half = Reading(NOON, steal=None, load_per_vcpu=1.0, cpu_demand=None)
     made = meters(Fixed("guests", Told({A: half}, {A: "CPU time but no steal"})))
