@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal, NewType, Protocol
 
 from watari.model.compute import Flight, GroupId, Host, HostName, Load, PastMove, Server, ServerGroup, ServerId
+from watari.model.readings import Told
 
 MigrationId = NewType("MigrationId", str)
 MigrationKind = Literal["live", "cold", "evacuation"]
@@ -239,3 +240,21 @@ class Meter(Protocol):
     """Where loads come from. A server without data is absent from the answer, never zero."""
 
     def loads(self, servers: Collection[ServerId]) -> Mapping[ServerId, Load]: ...
+
+
+class Gauge(Protocol):
+    """A meter that may be one of several: what it does not know another one may. docs/reference/meters.md lists them.
+
+    `name` is what findings and sources call it. `settle_s`: so long after a move its values are of after the move.
+    watari.conformance.meter has the tests that each has to pass.
+    """
+
+    name: str
+    settle_s: float
+
+    def read(self, servers: Collection[ServerId]) -> Told:
+        """What it knows of those servers and why it does not know the rest. A few calls for thousands of servers.
+
+        What answers in part gives what it has. Raises Transient or Permanent when nothing can be had from it.
+        """
+        ...

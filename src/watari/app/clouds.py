@@ -83,7 +83,7 @@ class Cloud:
 
 
 class NoMeter:
-    """A cloud whose section in clouds.yaml names no Prometheus: nothing is known of any server's load."""
+    """A cloud whose section in clouds.yaml names no meter: nothing is known of any server's load."""
 
     def loads(self, servers: Collection[ServerId]) -> Mapping[ServerId, Load]:
         return {}
@@ -175,6 +175,12 @@ def _open_openstack(name: str) -> Cloud:
     except BadInput as e:
         raise BadInput(f"{e}; {SIM} is the embedded, simulated cloud, and `watari lab up` makes a real one") from None
     orchestrators = _orchestrators(name, compute)
+    if compute.settings.meters is not None:
+        from watari.app.metering import with_meters
+
+        cloud = Cloud(name, compute, NoMeter(), compute.clock, lambda: None, orchestrators=orchestrators)
+        where = f"clouds.yaml: {name}.watari"
+        return with_meters(cloud, compute.settings.meters, compute.settings.meters_rule, where)
     section = compute.settings.prometheus
     if not section:
         return Cloud(
@@ -213,8 +219,8 @@ def _orchestrators(name: str, compute: "OpenStackCloud") -> Mapping[str, Orchest
 
 def no_meter() -> tuple[Finding, ...]:
     """The finding of a cloud without a meter."""
-    cure = "Name one under `watari: {prometheus: {url: ...}}` in the cloud's section of clouds.yaml."
-    return (Finding("meter", "no-meter", "no Prometheus is known for this cloud: nobody's load is known", help=cure),)
+    cure = "Name one under `watari: {prometheus: {url: ...}}` or `meters` in the cloud's section of clouds.yaml."
+    return (Finding("meter", "no-meter", "no meter is known for this cloud: nobody's load is known", help=cure),)
 
 
 def _open_sim(name: str, *, fresh: bool) -> Cloud:

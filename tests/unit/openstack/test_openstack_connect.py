@@ -42,13 +42,16 @@ def test_the_section_is_read_as_it_is_written(clouds_yaml: Callable[..., Path]) 
     [
         (
             {"shared_disk": True},
-            "unknown key shared_disk; known keys: link_mib_s, orchestrators, prometheus, shared_storage",
+            "unknown key shared_disk; known keys: link_mib_s, meters, meters_rule, orchestrators, prometheus, "
+            "shared_storage",
         ),
         ({"shared_storage": "yes"}, "shared_storage: 'yes' is neither true nor false"),
         ({"link_mib_s": 0}, "link_mib_s: 0 is no number"),
         ({"link_mib_s": True}, "link_mib_s: True is no number"),
         ({"link_mib_s": "fast"}, "link_mib_s: 'fast' is no number"),
         ({"prometheus": "http://p"}, "prometheus: a section with keys"),
+        ({"prometheus": {"url": "http://p"}, "meters": []}, "write one of prometheus and meters"),
+        ({"meters_rule": {}}, "meters_rule: it is of use with meters only"),
         ([1], r"a section with keys is expected, not \[1\]"),
     ],
 )

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
 import yaml
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from watari.drivers.config import CLOSED, Seconds, Word, read_section
@@ -53,15 +53,24 @@ class HostSettings:
 class LibvirtSettings:
     """One cloud. `shared_storage`: every host reaches the servers' disks; else files are copied along.
 
-    `prometheus`: where loads come from, as in clouds.yaml; without it they are read from the hosts, over `window`.
+    `prometheus`, or `meters` and `meters_rule`: where loads come from, as in clouds.yaml; without them they are read
+    from the hosts, over `window`.
     """
 
     hosts: Annotated[dict[Word, HostSettings], Field(min_length=1)]
     shared_storage: bool = True
-    window: Annotated[Seconds, Field(ge=2)] = 10
-    timeout: Seconds = 10
+    window: Annotated[Seconds, Field(ge=2, le=60)] = 10
+    timeout: Annotated[Seconds, Field(ge=1, le=120)] = 10
     prometheus: dict[str, Any] | None = None
+    meters: Any = None
+    meters_rule: Any = None
     orchestrators: Any = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "LibvirtSettings":
+        if self.prometheus and self.meters is not None:
+            raise ValueError("write one of prometheus and meters")
+        return self
 
 
 def cloud_names() -> tuple[str, ...]:

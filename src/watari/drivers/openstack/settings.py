@@ -7,20 +7,22 @@ from typing import Any
 
 from watari.errors import BadInput
 
-KEYS = ("link_mib_s", "orchestrators", "prometheus", "shared_storage")
+KEYS = ("link_mib_s", "meters", "meters_rule", "orchestrators", "prometheus", "shared_storage")
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """`shared_storage`: the servers' own disks lie on storage that every host reaches (Ceph, NFS), so nothing of them
-    is copied. `link_mib_s`: the network that migrations use, in MiB/s. `prometheus`: for the meter, as it is written.
-    `orchestrators`: what gives the servers work, as it is written.
+    is copied. `link_mib_s`: the network that migrations use, in MiB/s. `prometheus`: for the only meter, as it is
+    written; `meters`, `meters_rule`: for several, and whose value counts. `orchestrators`: what gives the servers work.
     """
 
     shared_storage: bool = False
     link_mib_s: float = 1192.0  # 10 Gbit/s
     prometheus: Mapping[str, Any] = field(default_factory=dict)
     orchestrators: Any = None
+    meters: Any = None
+    meters_rule: Any = None
 
 
 def settings_of(cloud: str, section: object) -> Settings:
@@ -41,4 +43,9 @@ def settings_of(cloud: str, section: object) -> Settings:
     prometheus = section.get("prometheus") or {}
     if not isinstance(prometheus, dict):
         raise BadInput(f"{where}.prometheus: a section with keys is expected, not {prometheus!r}")
-    return Settings(shared, float(link), prometheus, section.get("orchestrators"))
+    meters, rule = section.get("meters"), section.get("meters_rule")
+    if prometheus and meters is not None:
+        raise BadInput(f"{where}: write one of prometheus and meters; among meters it is - prometheus: {{url: ...}}")
+    if rule is not None and meters is None:
+        raise BadInput(f"{where}.meters_rule: it is of use with meters only")
+    return Settings(shared, float(link), prometheus, section.get("orchestrators"), meters, rule)

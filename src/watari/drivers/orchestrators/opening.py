@@ -2,20 +2,17 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
-from importlib import import_module
 from typing import Any, Final
 
-from stevedore.exception import NoMatches
-from stevedore.extension import ExtensionManager
-
+from watari.drivers.plugins import opener
 from watari.errors import BadInput
 from watari.ports import Clock, Orchestrator
 
 NAMESPACE: Final = "watari.orchestrators"  # entry points: kind = package.module:function
 _HERE: Final = "watari.drivers.orchestrators"
 BUILT_IN: Final[Mapping[str, str]] = {
-    kind: f"{_HERE}.{kind}" for kind in ("consul", "haproxy", "hook", "kubernetes", "nomad", "octavia")
+    kind: f"{_HERE}.{kind}:open_orchestrator"
+    for kind in ("consul", "haproxy", "hook", "kubernetes", "nomad", "octavia")
 }
 
 
@@ -54,27 +51,6 @@ def open_orchestrators(sections: object, around: Surroundings) -> dict[str, Orch
         if name in found:
             raise BadInput(f"{here}: there are two orchestrators called {name}; give one another `name`")
         rest = {str(key): value for key, value in section.items() if key not in ("kind", "name")}
-        found[name] = _opener(kind, here)(name, rest, Surroundings(around.clock, here, around.session, around.region))
+        open_: Open = opener(kind, BUILT_IN, NAMESPACE, "orchestrator", f"{here}.kind")
+        found[name] = open_(name, rest, Surroundings(around.clock, here, around.session, around.region))
     return found
-
-
-def _opener(kind: object, where: str) -> Open:
-    if isinstance(kind, str) and kind in BUILT_IN:
-        opened: Open = import_module(BUILT_IN[kind]).open_orchestrator
-        return opened
-    plugins = _plugins()
-    if isinstance(kind, str) and kind in plugins:
-        return plugins[kind]
-    known = sorted({*BUILT_IN, *plugins})
-    near = get_close_matches(str(kind), known, 1)
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
-    raise BadInput(f'{where}.kind: there is no kind "{kind}" of orchestrator; {hint}')
-
-
-def _plugins() -> dict[str, Open]:
-    """Kinds that other packages bring. One that cannot be loaded is as good as not there."""
-    try:
-        found: ExtensionManager[Any] = ExtensionManager(NAMESPACE, invoke_on_load=False)
-    except NoMatches:
-        return {}
-    return {extension.name: extension.plugin for extension in found}

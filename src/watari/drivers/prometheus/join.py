@@ -1,18 +1,21 @@
 """Put together what Prometheus said of each server: one load with its time and its sources, or why there is none."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 from watari.drivers.prometheus.queries import SIDES, Quantity, Side
 from watari.drivers.prometheus.report import Report, Why
 from watari.model.compute import Load, ServerId
+from watari.model.readings import Reading
 
 # `rate` reaches for the window's edges and may find a little more than there was; much more is another unit.
 MOST_STEAL: Final = 1.5
 
 Values = Mapping[Side, Mapping[str, float]]
+Found = TypeVar("Found", Load, Reading)
+Look = Callable[[ServerId, tuple[Side, ...], dict[float, datetime], Report], Found | Why]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +35,53 @@ class Cycle:
 
     def loads(self, servers: Iterable[ServerId], report: Report) -> dict[ServerId, Load]:
         """Loads of those of `servers` that are known in full; the others go into `report.missing`."""
-        found: dict[ServerId, Load] = {}
+        return self._each(servers, report, self._load)
+
+    def readings(self, servers: Iterable[ServerId], report: Report) -> dict[ServerId, Reading]:
+        """What is known of those of `servers`, in full or in part; `report.missing` has why not in full."""
+        return self._each(servers, report, self._reading)
+
+    def _each(self, servers: Iterable[ServerId], report: Report, look: "Look[Found]") -> "dict[ServerId, Found]":
+        found: dict[ServerId, Found] = {}
         times: dict[float, datetime] = {}  # servers of one host share a scrape, and so its time
         host, guest = (self.ages_s[side] for side in SIDES)
         for server in servers:
             sides = _KNOWN[server in host, server in guest]
-            load = self._load(server, sides, times, report) if sides else "unseen"
-            if isinstance(load, Load):
-                found[server] = load
+            value = look(server, sides, times, report) if sides else "unseen"
+            if isinstance(value, str):
+                report.missing[server] = value
             else:
-                report.missing[server] = load
+                found[server] = value
         return found
+
+    def _reading(
+        self, server: ServerId, sides: tuple[Side, ...], times: dict[float, datetime], report: Report
+    ) -> Reading | Why:
+        told = (self.used, self.waited, self.vcpus, self.load)
+        used, waited, vcpus, average = (_first(values, server, sides) for values in told)
+        if vcpus is None or vcpus[0] <= 0:
+            return "no_cpu"
+        steal = None if waited is None else waited[0] / self._vcpus_of(server, waited[1], vcpus[0])
+        if steal is not None and steal > MOST_STEAL:
+            report.odd += 1
+            steal = waited = None
+        demand = used[0] + waited[0] if used is not None and waited is not None else None
+        if average is not None:
+            load: float | None = average[0] / self._vcpus_of(server, average[1], vcpus[0])
+        else:
+            load = None if demand is None else demand / vcpus[0]
+        if steal is None or demand is None:
+            why: Why = "no_steal" if waited is None else "no_cpu"
+            if steal is None and load is None:
+                return why
+            report.missing[server] = why
+        parts = {value[1] for value in (used, waited, vcpus, average) if value is not None}
+        age = max(self.ages_s[side][server] for side in sides if side in parts)
+        at = times.setdefault(age, self.started - timedelta(seconds=age))
+        return Reading(
+            at, None if steal is None else min(steal, 1.0), load, demand, waited[1] if waited else "host",
+            used[1] if used else "host", average is None,
+        )  # fmt: skip
 
     def _load(
         self, server: ServerId, sides: tuple[Side, ...], times: dict[float, datetime], report: Report

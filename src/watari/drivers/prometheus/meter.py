@@ -1,20 +1,25 @@
 """Loads of servers out of a Prometheus: at most six queries a cycle, however many servers there are."""
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
+from watari.drivers.gauges import Surroundings
 from watari.drivers.prometheus.api import Answer, PrometheusApi, QueryRejected
-from watari.drivers.prometheus.join import NOTHING, VALUES, Cycle, Values
+from watari.drivers.prometheus.join import NOTHING, VALUES, Cycle, Found, Values
 from watari.drivers.prometheus.queries import Quantity, union
-from watari.drivers.prometheus.report import Report
-from watari.drivers.prometheus.settings import PrometheusSettings
+from watari.drivers.prometheus.report import WORDS, Report
+from watari.drivers.prometheus.settings import PrometheusSettings, read_settings
 from watari.errors import BadInput
 from watari.model.compute import Load, ServerId
+from watari.model.readings import Reading, Told
 from watari.ports import Clock
 
 LOG: Final = logging.getLogger(__name__)
+SCRAPES_S: Final = 60.0  # a few scrape intervals: how old the newest sample commonly is
+Take = Callable[[Cycle, Collection[ServerId], Report], dict[ServerId, Found]]
 
 
 class PrometheusMeter:
@@ -35,15 +40,22 @@ class PrometheusMeter:
         `at` is, by our clock, the newest sample of the side (host or guest) that is furthest behind. Raises Transient
         (not reachable, busy), Permanent (sign-in, address, certificates, size) and BadInput (PromQL, by its name).
         """
+        return self._measure(servers, Cycle.loads)
+
+    def readings(self, servers: Collection[ServerId]) -> Mapping[ServerId, Reading]:
+        """The same of all servers of which anything is known. Raises like `loads`."""
+        return self._measure(servers, Cycle.readings)
+
+    def _measure(self, servers: Collection[ServerId], take: Take[Found]) -> dict[ServerId, Found]:
         report = Report(asked=len(servers))
         started = self._clock.now()
         seen = self._ask("seen", None, report)
         if seen.at_s is None:  # nobody is known, so there is nothing more to ask but since when
             report.missing = dict.fromkeys(servers, "unseen")
-            found: dict[ServerId, Load] = {}
+            found: dict[ServerId, Found] = {}
         else:
             report.skew_s = seen.at_s - started.timestamp()
-            found = self._cycle(seen.at_s, seen.values, started, report).loads(servers, report)
+            found = take(self._cycle(seen.at_s, seen.values, started, report), servers, report)
         if "unseen" in report.missing.values():
             self._tell_apart(report, seen.at_s)
         report.found = len(found)
@@ -100,3 +112,23 @@ class PrometheusMeter:
                 )
         names = " and ".join(f"{side}.{quantity}" for side in expressions)
         return BadInput(f"{self._settings.url} takes {names} one by one, but not both together: {error}")
+
+
+class PrometheusGauge:
+    """The same as one of several meters: what the host or the guest does not tell another meter may know."""
+
+    def __init__(self, name: str, settings: PrometheusSettings, clock: Clock) -> None:
+        self.name, self.settle_s = name, settings.window + SCRAPES_S
+        self._meter = PrometheusMeter(settings, clock)
+
+    def read(self, servers: Collection[ServerId]) -> Told:
+        """Raises like `PrometheusMeter.loads`."""
+        readings = self._meter.readings(servers)
+        report = self._meter.last_report
+        assert report is not None
+        missing = {server: WORDS[why] for server, why in report.missing.items()}
+        return Told(readings, missing, tuple(replace(finding, subject=self.name) for finding in report.remarks()))
+
+
+def open_gauge(name: str, section: Mapping[str, Any], around: Surroundings) -> PrometheusGauge:
+    return PrometheusGauge(name, read_settings(section, around.where), around.clock)

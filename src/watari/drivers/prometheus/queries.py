@@ -15,7 +15,7 @@ Expressions = Mapping[Side, Mapping[Quantity, str]]
 SIDES: Final[tuple[Side, ...]] = ("host", "guest")
 QUANTITIES: Final[tuple[Quantity, ...]] = ("seen", "used", "waited", "vcpus", "load", "last")
 SIDE_LABEL: Final = "watari_side"
-PLACEHOLDERS: Final = ("window", "seconds", "lookback", "server", "guest", "instance", "match")
+PLACEHOLDERS: Final = ("window", "seconds", "lookback", "server", "guest", "instance", "minutes", "match")
 
 # A series counts while it covers the whole window: it was there when the window began, and its newest sample is not
 # older than one and a half of its own intervals. `rate` divides by the whole window what it finds in a part of it, so a
@@ -126,7 +126,7 @@ max by ($guest) (
 count by ($guest) (
   group by ($guest, cpu) (node_cpu_seconds_total{$guest!="",mode="idle",$match})
 )""",
-    "load": f"max by ($guest) ({_NODE_LOAD})",
+    "load": 'max by ($guest) (node_load$minutes{$guest!="",$match})',
     "last": _LAST.format(label="$guest", series=_NODE_LOAD),
 }
 

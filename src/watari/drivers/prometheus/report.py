@@ -35,6 +35,15 @@ _MISSING: Final[Mapping[Why, tuple[str, str]]] = {
 }
 
 
+WORDS: Final[Mapping[Why, str]] = {  # the same of one server, beside what other meters say of it
+    "unseen": "no metrics",
+    "stopped": "metrics until a while ago",
+    "young": "no metrics of a whole window yet",
+    "no_steal": "CPU time but no steal",
+    "no_cpu": "no CPU time or no number of vCPUs",
+}
+
+
 @dataclass(slots=True)
 class Report:
     """One cycle. `missing` says of every server without a load why; the counts are of servers with one."""
@@ -70,6 +79,18 @@ class Report:
     def findings(self) -> tuple[Finding, ...]:
         """What a person should look at; empty when every server is measured in full."""
         found = [self._missing(why, count) for why, count in self.missing_by_reason().items()]
+        found += self.remarks()
+        if self.guest_steal:
+            found.append(_finding("guest-steal", f"{self.guest_steal:,} servers' steal is what they say themselves",
+                                  "There is no vCPU delay from their hosts.", "info"))  # fmt: skip
+        if self.estimated_load:
+            found.append(_finding("estimated-load", f"{self.estimated_load:,} servers' load is estimated from demand",
+                                  "A node exporter in the guests tells the real one.", "info"))  # fmt: skip
+        return tuple(found)
+
+    def remarks(self) -> list[Finding]:
+        """What is to be seen in the answers themselves, whoever else measures these servers."""
+        found = []
         for query, text in self.unlabelled.items():
             found.append(_finding("label", f"series of `{query}` {text}", "Set `labels` to the exporter's names."))
         if self.odd:
@@ -82,14 +103,8 @@ class Report:
                 _finding("skew", f"Prometheus' clock is {self.skew_s:+.0f} s off this machine's; ages allow for it",
                          "Look at NTP on both.")
             )  # fmt: skip
-        if self.guest_steal:
-            found.append(_finding("guest-steal", f"{self.guest_steal:,} servers' steal is what they say themselves",
-                                  "There is no vCPU delay from their hosts.", "info"))  # fmt: skip
-        if self.estimated_load:
-            found.append(_finding("estimated-load", f"{self.estimated_load:,} servers' load is estimated from demand",
-                                  "A node exporter in the guests tells the real one.", "info"))  # fmt: skip
         found += [_finding("warning", f"Prometheus warns: {text}") for text in self.warnings]
-        return tuple(found)
+        return found
 
     def _missing(self, why: Why, count: int) -> Finding:
         words, cure = _MISSING[why]

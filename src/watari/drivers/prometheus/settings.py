@@ -88,6 +88,8 @@ class PrometheusSettings:
 
     url: Annotated[Address, AfterValidator(_url)]
     preset: Literal["watari", "libvirt", "kolla", "vexxhost", "guest"] = "watari"
+    side: Literal["both", "host", "guest"] = "both"
+    load_minutes: Literal[1, 5, 15] = 1
     window: Annotated[Seconds, Field(ge=20, le=3600)] = 120
     timeout: Annotated[Seconds, Field(ge=1, le=600)] = 30
     match: str = ""
@@ -114,7 +116,8 @@ class PrometheusSettings:
         if self.match.strip().startswith("{"):
             raise ValueError('match: write it without braces, such as cluster="tokyo"')
         if not self.expressions("seen"):
-            raise ValueError("queries: without `seen` of host or guest nothing is known of any value's age")
+            where = "queries" if self.side == "both" else f"side: {self.side}"
+            raise ValueError(f"{where}: without `seen` of host or guest nothing is known of any value's age")
         return self
 
     @property
@@ -136,10 +139,13 @@ class PrometheusSettings:
             "server": self.label("host"),
             "guest": self.label("guest"),
             "instance": self.labels.instance,
+            "minutes": f"{self.load_minutes}",
             "match": self.match.strip().rstrip(","),
         }
         found: dict[Side, str] = {}
         for side in SIDES:
+            if self.side not in ("both", side):
+                continue
             own = self.queries.host if side == "host" else self.queries.guest
             text = own.get(quantity, PRESETS[self.preset].get(side, {}).get(quantity, ""))
             if text:

@@ -82,6 +82,9 @@ def lines(explanation: Explanation, snapshot: ComputeSnapshot) -> list[str]:
     for c in explanation.checks:
         limit = f" (limit {c.limit})" if c.limit else ""
         out.append(f"  {'+' if c.met else '-'} {c.name}: {c.value}{limit}")
+    if (load := snapshot.loads.get(server.id)) is not None and load.source:
+        age_s = (snapshot.taken_at - load.at).total_seconds()
+        out.append(f"  measured {format_duration(max(0.0, age_s))} ago, {load.source}")
     return out
 
 

@@ -1,0 +1,67 @@
+"""Ask many hosts at once, each in a thread of its own; one that hangs holds up nobody but itself."""
+
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Final, Generic, TypeVar
+
+from watari.errors import Transient, WatariError
+from watari.model.compute import HostName
+
+AT_ONCE: Final = 32
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Asking(Generic[T]):
+    """`ask` is called with a host's name, in a thread that nobody waits for longer than `timeout_s`.
+
+    libvirt's calls cannot be taken back: one that hangs keeps its thread, and its host is not asked again before that.
+    """
+
+    ask: Callable[[HostName], T]
+    timeout_s: float
+    at_once: int = AT_ONCE
+    _hanging: dict[HostName, threading.Thread] = field(default_factory=dict)
+
+    def all(self, hosts: Iterable[HostName]) -> dict[HostName, T | WatariError]:
+        """An answer, or why there is none, of each host. Any other error than Watari's is raised."""
+        answers: dict[HostName, T | WatariError] = {}
+        done: queue.SimpleQueue[tuple[HostName, T | Exception]] = queue.SimpleQueue()
+        begun: dict[HostName, tuple[float, threading.Thread]] = {}  # oldest first
+        waiting = deque(hosts)
+        while waiting or begun:
+            while waiting and len(begun) < self.at_once:
+                host = waiting.popleft()
+                if host in self._hanging and self._hanging[host].is_alive():
+                    answers[host] = self._too_slow(host)
+                    continue
+                thread = threading.Thread(target=self._run, args=(host, done), daemon=True, name=f"ask-{host}")
+                begun[host] = time.monotonic(), thread
+                thread.start()
+            if not begun:
+                continue
+            oldest, (since, thread) = next(iter(begun.items()))
+            try:
+                host, answer = done.get(timeout=max(0.0, since + self.timeout_s - time.monotonic()))
+            except queue.Empty:
+                host, answer = oldest, self._too_slow(oldest)
+                self._hanging[host] = thread
+            if begun.pop(host, None) is None:  # it answers after all, too late
+                continue
+            if isinstance(answer, Exception) and not isinstance(answer, WatariError):
+                raise answer
+            answers[host] = answer
+        return answers
+
+    def _run(self, host: HostName, done: "queue.SimpleQueue[tuple[HostName, T | Exception]]") -> None:
+        try:
+            done.put((host, self.ask(host)))
+        except Exception as e:  # told in the thread that asked
+            done.put((host, e))
+
+    def _too_slow(self, host: HostName) -> Transient:
+        return Transient(f"{host} has not answered for {self.timeout_s:.0f} s")
