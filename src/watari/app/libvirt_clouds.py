@@ -5,26 +5,24 @@ from typing import Any
 from watari.app.clouds import Cloud, NoMeter
 from watari.app.metering import with_meters
 from watari.drivers.clock import RealTime
-from watari.drivers.libvirt import LibvirtCloud, LibvirtSettings, read_cloud
+from watari.drivers.libvirt import LibvirtCloud, read_cloud
+from watari.drivers.libvirt.settings import LibvirtSettings
 from watari.drivers.orchestrators import Surroundings, open_orchestrators
-from watari.drivers.prometheus import read_settings
 
 
 def open_libvirt(name: str) -> Cloud:
     """Nothing is asked of any host yet. Raises BadInput for what is wrong in the cloud's section."""
     settings, where = read_cloud(name)
     compute = LibvirtCloud(name, settings, RealTime(), where)
-    around = Surroundings(compute.clock, where)
-    orchestrators = open_orchestrators(settings.orchestrators, around)
+    orchestrators = open_orchestrators(settings.orchestrators, Surroundings(compute.clock, where))
     cloud = Cloud(name, compute, NoMeter(), compute.clock, lambda: None, orchestrators=orchestrators)
-    return with_meters(cloud, _meters(settings, where), settings.meters_rule, where, compute.hosts.connections)
+    return with_meters(cloud, _meters(settings), settings.meters_rule, where, compute.hosts.connections)
 
 
-def _meters(settings: LibvirtSettings, where: str) -> Any:
-    """The hosts themselves tell, unless something else is named."""
+def _meters(settings: LibvirtSettings) -> Any:
+    """What the section lists; without anything the hosts themselves are asked."""
+    if settings.prometheus:
+        return [{"prometheus": settings.prometheus}]
     if settings.meters is not None:
         return settings.meters
-    if settings.prometheus:
-        read_settings(settings.prometheus, f"{where}.prometheus")  # what is wrong is told by the name that is there
-        return [{"prometheus": settings.prometheus}]
-    return [{"libvirt": {"window": f"{settings.window}s", "timeout": f"{settings.timeout}s"}}]
+    return [{"libvirt": {"window": settings.window, "timeout": settings.timeout}}]

@@ -56,6 +56,8 @@ def test_done_when_two_moves_side_by_side_use_the_budget_of_their_link(
     busy = [rate / BUDGET for rate in rates(seen, WINDOW_S)]
     assert max(busy) <= 1.05
     assert max(busy) >= 0.80
-    alongside = [share for share in busy if share > 0.6]  # windows in which both copied from their beginning to their end
+    alongside = [
+        share for share in busy if share > 0.6
+    ]  # windows in which both copied from their beginning to their end
     assert len(alongside) >= 10, busy
     assert sum(share >= 0.8 for share in alongside) >= 0.6 * len(alongside), busy

@@ -182,7 +182,7 @@ def test_errors_that_are_nobodys_words_are_raised() -> None:
         raise ZeroDivisionError(host)
 
     with pytest.raises(ZeroDivisionError):
-        Asking(ask, 5.0).all([HostName("h1")])
+        Asking(5.0).all([HostName("h1")], ask)
 
 
 def test_thousands_of_hosts_are_asked_a_few_at_a_time() -> None:
@@ -198,7 +198,7 @@ def test_thousands_of_hosts_are_asked_a_few_at_a_time() -> None:
         return host
 
     names = [HostName(f"h{n}") for n in range(2000)]
-    answers: dict[HostName, str | WatariError] = Asking(ask, 30.0, at_once=8).all(names)
+    answers: dict[HostName, str | WatariError] = Asking(30.0, at_once=8).all(names, ask)
     assert answers == {name: name for name in names}
     assert most <= 8
 

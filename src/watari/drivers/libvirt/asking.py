@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Final, Generic, TypeVar
+from typing import Final, TypeVar
 
 from watari.errors import Transient, WatariError
 from watari.model.compute import HostName
@@ -16,19 +16,18 @@ T = TypeVar("T")
 
 
 @dataclass(slots=True)
-class Asking(Generic[T]):
-    """`ask` is called with a host's name, in a thread that nobody waits for longer than `timeout_s`.
+class Asking:
+    """Each host is asked in a thread that nobody waits for longer than `timeout_s`.
 
     libvirt's calls cannot be taken back: one that hangs keeps its thread, and its host is not asked again before that.
     """
 
-    ask: Callable[[HostName], T]
     timeout_s: float
     at_once: int = AT_ONCE
     _hanging: dict[HostName, threading.Thread] = field(default_factory=dict)
 
-    def all(self, hosts: Iterable[HostName]) -> dict[HostName, T | WatariError]:
-        """An answer, or why there is none, of each host. Any other error than Watari's is raised."""
+    def all(self, hosts: Iterable[HostName], ask: Callable[[HostName], T]) -> dict[HostName, T | WatariError]:
+        """What `ask` answers, or why there is no answer, of each host. Any other error than Watari's is raised."""
         answers: dict[HostName, T | WatariError] = {}
         done: queue.SimpleQueue[tuple[HostName, T | Exception]] = queue.SimpleQueue()
         begun: dict[HostName, tuple[float, threading.Thread]] = {}  # oldest first
@@ -39,7 +38,7 @@ class Asking(Generic[T]):
                 if host in self._hanging and self._hanging[host].is_alive():
                     answers[host] = self._too_slow(host)
                     continue
-                thread = threading.Thread(target=self._run, args=(host, done), daemon=True, name=f"ask-{host}")
+                thread = threading.Thread(target=_run, args=(ask, host, done), daemon=True, name=f"ask-{host}")
                 begun[host] = time.monotonic(), thread
                 thread.start()
             if not begun:
@@ -57,11 +56,14 @@ class Asking(Generic[T]):
             answers[host] = answer
         return answers
 
-    def _run(self, host: HostName, done: "queue.SimpleQueue[tuple[HostName, T | Exception]]") -> None:
-        try:
-            done.put((host, self.ask(host)))
-        except Exception as e:  # told in the thread that asked
-            done.put((host, e))
-
     def _too_slow(self, host: HostName) -> Transient:
         return Transient(f"{host} has not answered for {self.timeout_s:.0f} s")
+
+
+def _run(
+    ask: Callable[[HostName], T], host: HostName, done: "queue.SimpleQueue[tuple[HostName, T | Exception]]"
+) -> None:
+    try:
+        done.put((host, ask(host)))
+    except Exception as e:  # told in the thread that asked
+        done.put((host, e))

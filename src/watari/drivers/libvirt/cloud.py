@@ -2,12 +2,13 @@
 
 from datetime import datetime
 
+from watari.drivers.libvirt.asking import Asking
 from watari.drivers.libvirt.domains import Domains, Seen
 from watari.drivers.libvirt.hosts import Hosts
 from watari.drivers.libvirt.marks import Mark
 from watari.drivers.libvirt.moves import Moves
 from watari.drivers.libvirt.settings import LibvirtSettings
-from watari.errors import Refused, Transient
+from watari.errors import Refused, Transient, WatariError
 from watari.model.compute import Flight, Host, HostName, PastMove, Server, ServerId
 from watari.ports import Clock, Inventory, Migration, MigrationId, MigrationKind, Style
 
@@ -24,16 +25,29 @@ class LibvirtCloud:
     def __init__(self, name: str, settings: LibvirtSettings, clock: Clock, where: str = "") -> None:
         self.name, self.settings, self.clock, self.where = name, settings, clock, where
         self.hosts = Hosts(settings)
-        self.domains = Domains(self.hosts, settings.shared_storage)
+        self.asking = Asking(float(settings.timeout))
+        self.domains = Domains(self.hosts, settings.shared_storage, self.asking)
         self.moves = Moves(self.hosts, self.domains, settings, clock.now)
 
     def inventory(self) -> Inventory:
-        hosts = {name: self.hosts.read(name) for name in self.hosts.connections}
-        seen = [one for name, host in hosts.items() if host.state != "down" for one in self.domains.on(name)]
+        hosts: dict[HostName, Host] = {}
+        seen: list[Seen] = []
+        answers = self.asking.all(self.hosts.connections, self._all_of)
+        for name in self.hosts.connections:
+            answer = answers[name]
+            if isinstance(answer, WatariError):
+                hosts[name] = self.hosts.down(name, str(answer))
+                continue
+            hosts[name], found = answer
+            seen += found
         servers = _servers(seen)
         flights = tuple(self._flight(one) for one in seen if one.leaving)
         past = {mark.id: _past(one.server.id, mark) for one in seen for mark in one.marks if mark.result}
         return Inventory(self.name, hosts, servers, {}, flights, tuple(past.values()))
+
+    def _all_of(self, name: HostName) -> tuple[Host, list[Seen]]:
+        host = self.hosts.read(name)
+        return host, [] if host.state == "down" else self.domains.on(name)
 
     def flights(self) -> tuple[Flight, ...]:
         return self.inventory().flights
@@ -44,7 +58,10 @@ class LibvirtCloud:
         return None if seen is None else seen.server
 
     def host(self, name: HostName) -> Host | None:
-        return self.hosts.read(name) if name in self.hosts.connections else None
+        if name not in self.hosts.connections:
+            return None
+        answer = self.asking.all([name], self.hosts.read)[name]
+        return self.hosts.down(name, str(answer)) if isinstance(answer, WatariError) else answer
 
     def start_live_migration(
         self, server: ServerId, target: HostName, bandwidth_mib_s: float | None = None, style: Style | None = None

@@ -2,15 +2,16 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 from xml.etree import ElementTree
 
+from watari.drivers.libvirt.asking import Asking
 from watari.drivers.libvirt.hosts import Hosts
 from watari.drivers.libvirt.library import is_missing, libvirt
 from watari.drivers.libvirt.marks import Mark, read_marks
-from watari.errors import Transient
+from watari.errors import Transient, WatariError
 from watari.model.compute import HostName, Server, ServerId
 
 NOVA: Final = "{http://openstack.org/xmlns/libvirt/nova/1.1}"
@@ -19,6 +20,7 @@ OWN: Final = "{https://watari.dev/xmlns/server/1}"
 GIB: Final = 2**30
 CHANGES, CHANGE_S = 4, 0.1  # a domain is looked at again so often, after so long, when it changed in between
 Job = Literal["", "out", "in"]
+RUNS: Final = ("ACTIVE", "MIGRATING")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class Domains:
 
     hosts: Hosts
     shared_storage: bool
+    asking: Asking
     _about: dict[HostName, dict[str, tuple[int, About]]] = field(default_factory=dict)  # by UUID, with the run's id
     _last: dict[ServerId, HostName] = field(default_factory=dict)  # only to look there first
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -81,41 +84,40 @@ class Domains:
             self._last.update({one.server.id: host for one in seen if not one.copied})
         return seen
 
-    def find(self, id: ServerId) -> tuple[list[Seen], list[HostName]]:
-        """Where a server is, copies under way included; and the hosts that did not answer."""
-        found: list[Seen] = []
-        silent: list[HostName] = []
-        for host in self._likely(id):
-            try:
-                with self.hosts.connection(host).use("look for a domain") as c:
-                    one = self._seen(host, self._named(c, id))
-            except Transient:
-                silent.append(host)
-                continue
-            if one is not None:
-                found.append(one)
-        return found, silent
+    def find(self, id: ServerId, hosts: Collection[HostName] = ()) -> tuple[list[Seen], list[HostName]]:
+        """Where a server is, copies under way included; and the hosts that did not answer. `hosts`: ask only these."""
+
+        def look(host: HostName) -> Seen | None:
+            with self.hosts.connection(host).use("look for a domain") as c:
+                return self._seen(host, self._named(c, id))
+
+        answers = self.asking.all(hosts or self.hosts.connections, look)
+        for answer in answers.values():
+            if isinstance(answer, WatariError) and not isinstance(answer, Transient):
+                raise answer
+        found = [answer for answer in answers.values() if isinstance(answer, Seen)]
+        return found, [host for host, answer in answers.items() if isinstance(answer, WatariError)]
 
     def one(self, id: ServerId) -> Seen | None:
         """The server where it is, not where it is being received. None if it is nowhere.
 
         Raises Transient when it is on no host that answers, and some do not: it may be there.
         """
+        last = self._last.get(id)
+        if last is not None:  # mostly it is where it was: thousands of hosts are not asked for one server
+            found, _ = self.find(id, [last])
+            if found and not found[0].copied and found[0].server.status in RUNS:
+                return found[0]
         found, silent = self.find(id)
         real = [one for one in found if not one.copied] or found
         if real:
-            return min(real, key=lambda one: (one.server.status not in ("ACTIVE", "MIGRATING"), one.server.host))
+            one = min(real, key=lambda one: (one.server.status not in RUNS, one.server.host))
+            with self._lock:
+                self._last[id] = one.server.host
+            return one
         if silent:
             raise Transient(f"server {id} may be on {', '.join(silent)}, which does not answer")
         return None
-
-    def domain(self, c: Any, id: ServerId) -> Any:
-        """libvirt's own object; None if the host has no such domain."""
-        return self._named(c, id)
-
-    def _likely(self, id: ServerId) -> Iterator[HostName]:
-        last = self._last.get(id)
-        yield from sorted(self.hosts.connections, key=lambda host: host != last)
 
     def _named(self, c: Any, id: ServerId) -> Any:
         try:

@@ -89,11 +89,16 @@ class Hosts:
                 note = _note(c)
                 disk_gib = 0 if self.settings.shared_storage else _disk_gib(c)
         except Transient as e:
-            return Host(name, ZoneName(s.zone), 0, 0, 0, s.cpu_ratio, s.link_mib_s, "down", str(e))
+            return self.down(name, str(e))
         state: HostState = "disabled" if note is not None else "up"
         memory = s.memory_mib or max(0, int(memory_mib) - s.reserved_mib)
         threads = s.cpus or float(cpus)
         return Host(name, ZoneName(s.zone), threads, memory, disk_gib, s.cpu_ratio, s.link_mib_s, state, note or "")
+
+    def down(self, name: HostName, why: str) -> Host:
+        """A host that does not answer."""
+        s = self.settings.hosts[name]
+        return Host(name, ZoneName(s.zone), 0, 0, 0, s.cpu_ratio, s.link_mib_s, "down", why)
 
     def set_out(self, name: HostName, reason: str | None) -> None:
         """Out of service with a reason, or, with None, in service. Harmless if it is so already."""

@@ -67,7 +67,7 @@ class LibvirtGauge:
         self._seconds = seconds
         self._open: Mapping[HostName, Connection] = {}
         self._last: dict[HostName, Look] = {}
-        self._asking = Asking(self._look, float(settings.timeout), settings.at_once)
+        self._asking = Asking(float(settings.timeout), settings.at_once)
         self._one = threading.Lock()
 
     def read(self, servers: Collection[ServerId]) -> Told:
@@ -97,7 +97,7 @@ class LibvirtGauge:
         now_s = self._seconds()
         earlier = {h: look for h in hosts if (look := self._last.get(h)) and now_s - look.s <= self.settle_s}
         failed: dict[HostName, WatariError] = {}
-        for host, first in self._asking.all(host for host in hosts if host not in earlier).items():
+        for host, first in self._asking.all([host for host in hosts if host not in earlier], self._look).items():
             if isinstance(first, WatariError):
                 failed[host] = first
             else:
@@ -107,7 +107,7 @@ class LibvirtGauge:
             if (wait_s := youngest_s + window_s - self._seconds()) > 0:
                 self._clock.sleep(wait_s)
         found: dict[HostName, dict[ServerId, Reading | str] | WatariError] = dict(failed)
-        for host, answer in self._asking.all(earlier).items():
+        for host, answer in self._asking.all(earlier, self._look).items():
             if isinstance(answer, WatariError):
                 found[host] = answer
                 self._last.pop(host, None)

@@ -52,7 +52,7 @@ class Moves:
 
     def start(self, server: Seen, target: HostName, bandwidth_mib_s: float | None, style: Style) -> MigrationId:
         """Ask and return once it copies, or after BEGIN_S. Raises Refused with libvirt's words."""
-        id = f"{self.now():%Y%m%dT%H%M%S}-{secrets.token_hex(4)}/{server.server.id}/{target}"
+        id = f"{self.now():%Y%m%dT%H%M%S}-{secrets.token_hex(4)}/{server.server.id}/{server.server.host}/{target}"
         mark = Mark(id, server.server.host, target, self.now())
         asked = Asked(mark, server.server.id)
         source = self.hosts.connection(server.server.host)
@@ -74,8 +74,8 @@ class Moves:
 
     def migration(self, id: str) -> Migration:
         """Raises Refused for a move that no domain knows."""
-        server, _ = _parts(id)
-        found, silent = self.domains.find(server)
+        server, *ends = _parts(id)
+        found, silent = self.domains.find(server, [end for end in ends if end in self.hosts.connections])
         mark = next((m for one in found for m in one.marks if m.id == id), None)
         if mark is None:
             if silent:
@@ -94,7 +94,7 @@ class Moves:
 
     def abort(self, id: str) -> None:
         """Raises Refused once it is over."""
-        server, _ = _parts(id)
+        server, *_ = _parts(id)
         seen = self.migration(id)
         if seen.over:
             raise Refused(f"move {id} is {seen.status}; it cannot be aborted")
@@ -109,7 +109,7 @@ class Moves:
 
     def force(self, id: str) -> None:
         """Let it end soon: what is not copied yet follows when the server runs at the target already (post-copy)."""
-        server, _ = _parts(id)
+        server, *_ = _parts(id)
         seen = self.migration(id)
         if seen.over:
             raise Refused(f"move {id} is {seen.status}; there is nothing to hasten")
@@ -118,7 +118,7 @@ class Moves:
 
     def limit(self, id: str, mib_s: float) -> None:
         """From now on it copies at that rate at most."""
-        server, _ = _parts(id)
+        server, *_ = _parts(id)
         seen = self.migration(id)
         if not seen.over:
             with self.hosts.connection(seen.source).use("limit a move", change=True) as c:
@@ -225,12 +225,12 @@ class Moves:
                 return
 
 
-def _parts(id: str) -> tuple[ServerId, HostName]:
+def _parts(id: str) -> tuple[ServerId, HostName, HostName]:
     """Raises Refused for what is no id of ours."""
     parts = id.split("/")
-    if len(parts) != 3:
+    if len(parts) != 4:
         raise Refused(f"no domain knows of a move {id}")
-    return ServerId(parts[1]), HostName(parts[2])
+    return ServerId(parts[1]), HostName(parts[2]), HostName(parts[3])
 
 
 def _status(result: str) -> MigrationStatus:
