@@ -26,7 +26,7 @@ from watari.model.reasons import Finding
 
 LOG: Final = logging.getLogger(__name__)
 ATTEMPTS: Final = 3
-BATCH: Final = 200  # hosts in one request: no limit is documented, and its address stays under 4 KiB
+BATCH: Final = 200  # hosts in one request: no limit is documented, and its address has 4,000 characters
 THREADS: Final = 4
 HOSTS_S: Final = 300.0  # so long the list of hosts is kept: thousands of them are megabytes
 SETTLE_S: Final = 180.0  # the agents report minutes, and a value may be a minute old when it comes

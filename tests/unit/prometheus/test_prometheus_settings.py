@@ -104,6 +104,16 @@ def test_the_documentation_has_the_queries_in_full(preset: str) -> None:
             assert f"```promql\n{text}\n```" in page
 
 
+def test_one_side_alone_is_asked_for() -> None:
+    settings = read_settings({"url": URL, "preset": "kolla", "side": "host"})
+    assert [set(settings.expressions(quantity)) for quantity in QUANTITIES] == [{"host"}] * 4 + [set(), {"host"}]
+    guests = read_settings({"url": URL, "preset": "kolla", "side": "guest", "load_minutes": 5})
+    assert set(guests.expressions("waited")) == {"guest"}
+    assert guests.expressions("load") == {"guest": 'max by (instance_id) (node_load5{instance_id!="",})'}
+    with pytest.raises(BadInput, match="side: host: without `seen` of host or guest"):
+        read_settings({"url": URL, "preset": "guest", "side": "host"})
+
+
 def test_the_documentation_has_every_setting() -> None:
     page = (Path(__file__).parents[3] / "docs/reference/prometheus.md").read_text(encoding="utf-8")
     for key in PrometheusSettings.__dataclass_fields__:

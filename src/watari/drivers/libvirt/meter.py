@@ -28,7 +28,7 @@ FLAGS: Final = (1 << 0) | (1 << 29)
 SILENT: Final = "its host does not answer"
 NO_ADDRESS: Final = "its host has no address here"
 ELSEWHERE: Final = "its host runs no such domain"
-KEPT_S: Final = 60.0  # an earlier look that is older, or older than two windows, is not compared with any more
+KEPT_S: Final = 60.0  # readings are of so long a time at most, or of two windows
 _SHOWN: Final = 5
 
 
@@ -56,7 +56,7 @@ Connections = Callable[[Collection[HostName]], Mapping[HostName, Connection]]  #
 
 
 class LibvirtGauge:
-    """Hosts that did not answer a moment ago, or of which the last look is too old, are looked at twice."""
+    """Each host is looked at twice, a window apart; once where the last look is not long ago."""
 
     def __init__(
         self, name: str, connections: Connections, servers: Callable[[], Mapping[ServerId, Server]], clock: Clock,
@@ -94,8 +94,8 @@ class LibvirtGauge:
     def _looked(self, hosts: Iterable[HostName]) -> dict[HostName, dict[ServerId, Reading | str] | WatariError]:
         """What each host's guests did since the look before, which is made first where there is none."""
         hosts, window_s = tuple(hosts), float(self._settings.window)
-        now_s = self._seconds()
-        earlier = {h: look for h in hosts if (look := self._last.get(h)) and now_s - look.s <= self.settle_s}
+        oldest_s = self._seconds() + window_s - self.settle_s  # no reading is of a longer time than it settles
+        earlier = {h: look for h in hosts if (look := self._last.get(h)) and look.s >= oldest_s}
         failed: dict[HostName, WatariError] = {}
         for host, first in self._asking.all([host for host in hosts if host not in earlier], self._look).items():
             if isinstance(first, WatariError):
