@@ -25,4 +25,4 @@ def _meters(settings: LibvirtSettings) -> Any:
         return [{"prometheus": settings.prometheus}]
     if settings.meters is not None:
         return settings.meters
-    return [{"libvirt": {"window": settings.window, "timeout": settings.timeout}}]
+    return [{"libvirt": {"window": f"{settings.window}s", "timeout": f"{settings.timeout}s"}}]
