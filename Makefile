@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint lab test-lab bench bench-durable clean help
+.PHONY: demo test lint lab test-lab test-rigs bench bench-durable clean help
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
@@ -40,6 +40,10 @@ lab: $(STAMP) ## a real OpenStack on this machine: watari lab up
 test-lab: $(STAMP) ## the contract, fault and kill tests on the lab's real OpenStack
 	@echo "== pytest on the lab"
 	@CI=1 WATARI_TEST_LAB=1 PYTHONPATH=tests $(BIN)/python -m lab --durations=5 $(ARGS)
+
+test-rigs: $(STAMP) ## tests on three libvirt hosts with real QEMU guests; as root
+	@echo "== pytest on the rigs"
+	@CI=1 WATARI_TEST_RIGS=1 $(BIN)/python -m pytest -v -p no:xdist tests/rigs --durations=5 $(ARGS)
 
 bench-durable: $(STAMP) ## steps per second of the durable executor, beside the bare cost of a step
 	@echo "== benchmark of durable runs"

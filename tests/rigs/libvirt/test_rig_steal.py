@@ -1,4 +1,4 @@
-"""The account of 2022 on real guests: steal is seen from the host, the server leaves, moves, comes back, is better off."""
+"""The account of 2022 on real guests: steal is seen from the host, the server leaves, moves, comes back: less steal."""
 
 import json
 from contextlib import ExitStack

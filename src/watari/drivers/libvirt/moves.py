@@ -145,7 +145,8 @@ class Moves:
         if not runs and (mark.source in silent or mark.target in silent):
             raise Transient(f"what became of move {mark.id} cannot be told: {', '.join(silent)} does not answer")
         if asked is not None:
-            return self._closed(base, mark, "aborted" if asked.aborted else "failed", asked.why)
+            gone = f"{mark.target} does not answer any more: " if mark.target in silent else ""
+            return self._closed(base, mark, "aborted" if asked.aborted else "failed", gone + asked.why)
         if self.now() - mark.asked < LOST:
             return base
         return self._closed(
