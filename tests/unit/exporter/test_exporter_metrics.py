@@ -1,11 +1,14 @@
 """Names, labels and values; how often libvirt is asked; domains that are odd, new or just gone."""
 
+import re
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from unit.exporter.conftest import exposed, scraped
 from unit.exporter.small_libvirt import IO_ERROR, PAUSED, PLAIN_XML, FakeDomain, FakeHost, SmallLibvirt, counters
 from watari.drivers.debian import imported
+from watari.drivers.prometheus.queries import PRESETS, SERVER_LABELS
 from watari.errors import BadInput
 from watari.exporter import Collector
 
@@ -118,3 +121,19 @@ def test_the_numbers_of_the_fake_are_libvirts(lv: SmallLibvirt) -> None:
     except BadInput:
         pytest.skip("python3-libvirt is not installed")
     assert {name: getattr(lv, name) for name in lv} == {name: getattr(real, name) for name in lv}
+
+
+@pytest.mark.parametrize("preset", ["watari", "kolla"])
+def test_watari_itself_finds_every_series_that_it_asks_prometheus_for(
+    host: FakeHost, collector: Collector, preset: str
+) -> None:
+    host.domains = [FakeDomain()]
+    samples = [s for family in text_string_to_metric_families(exposed(collector)) for s in family.samples]
+    asked = {name for text in PRESETS[preset]["host"].values() for name in re.findall(r"libvirt_\w+", text)}
+    server = SERVER_LABELS.get(preset, "uuid")
+    assert len(asked) >= 3
+    for name in asked:
+        labels = [s.labels for s in samples if s.name == name]
+        assert labels
+        if preset == "watari" or name.endswith("_info"):
+            assert all(of[server] == host.domains[0].uuid for of in labels)
