@@ -32,9 +32,10 @@ class Naive(Collector):
     def _read(self, connection: Any, domain: Any) -> Guest:
         lv = libvirt()
         described = read_description(domain.XMLDesc(0))
-        state, *_ = domain.info()
+        state, maximum, memory, _, cpu = domain.info()
         domain.isActive()
-        stats: dict[str, Any] = {"state.state": state}
+        info = {"info.maximum": maximum, "info.memory": memory, "info.cpu_time": cpu}
+        stats: dict[str, Any] = {"state.state": state, **info}
         groups = (
             lv.VIR_DOMAIN_STATS_BLOCK, lv.VIR_DOMAIN_STATS_BLOCK, lv.VIR_DOMAIN_STATS_INTERFACE,
             lv.VIR_DOMAIN_STATS_BALLOON, lv.VIR_DOMAIN_STATS_VCPU,

@@ -22,7 +22,7 @@ DOMAIN = """\
 <nova:name>server-{n}</nova:name><nova:flavor name="m1.tiny"/>
 <nova:owner><nova:user uuid="{n:032x}">user-{n}</nova:user><nova:project uuid="{n:032x}">project-{n}</nova:project>
 </nova:owner></nova:instance></metadata>
-<memory unit='MiB'>1</memory><vcpu>2</vcpu><os><type arch='x86_64' machine='pc'>hvm</type></os>
+<memory unit='MiB'>{memory_mib}</memory><vcpu>2</vcpu><os><type arch='x86_64' machine='pc'>hvm</type></os>
 <devices><emulator>{qemu}</emulator>{disks}<controller type='usb' model='none'/></devices></domain>
 """
 DISK = "<disk type='file'><source file='{path}'/><target dev='{target}' bus='virtio'/><shareable/></disk>"
@@ -33,8 +33,8 @@ class PrivateLibvirt:
     system's own libvirt is touched. Raises FileNotFoundError without libvirtd or QEMU.
     """
 
-    def __init__(self, guests: int) -> None:
-        self._guests = guests
+    def __init__(self, guests: int, memory_mib: int = 1) -> None:
+        self._guests, self._memory_mib = guests, memory_mib
         self.folder = Path(tempfile.mkdtemp(prefix="wx-", dir="/tmp"))  # sockets' paths are short: 107 bytes
         self.socket = self.folder / "libvirt" / "libvirt-sock"
         self.uri = f"qemu+unix:///session?socket={self.socket}"
@@ -95,7 +95,7 @@ class PrivateLibvirt:
         connection = libvirt().open(self.uri)
         for n in range(1, self._guests + 1):
             disks = [DISK.format(path=self._disk(n, target), target=target) for target in DISKS]
-            xml = DOMAIN.format(n=n, qemu=qemu, disks="".join(disks))
+            xml = DOMAIN.format(n=n, qemu=qemu, memory_mib=self._memory_mib, disks="".join(disks))
             connection.createXML(xml, libvirt().VIR_DOMAIN_START_PAUSED)
         connection.close()
 

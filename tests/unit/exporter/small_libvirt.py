@@ -20,7 +20,7 @@ CONSTANTS = {
     "VIR_ERR_RESOURCE_BUSY": 87, "VIR_ERR_ACCESS_DENIED": 88, "VIR_ERR_AUTH_UNAVAILABLE": 94,
     "VIR_CONNECT_LIST_DOMAINS_RUNNING": 16, "VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE": 1,
     "VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT": 1 << 29,
-    "VIR_DOMAIN_STATS_STATE": 1, "VIR_DOMAIN_STATS_CPU_TOTAL": 2, "VIR_DOMAIN_STATS_BALLOON": 4,
+    "VIR_DOMAIN_STATS_STATE": 1, "VIR_DOMAIN_STATS_BALLOON": 4,
     "VIR_DOMAIN_STATS_VCPU": 8, "VIR_DOMAIN_STATS_INTERFACE": 16, "VIR_DOMAIN_STATS_BLOCK": 32,
     "VIR_DOMAIN_STATS_DIRTYRATE": 512, "VIR_DOMAIN_DIRTYRATE_MEASURED": 2,
     "VIR_DOMAIN_RUNNING": RUNNING, "VIR_DOMAIN_PAUSED": PAUSED,
@@ -61,7 +61,7 @@ def gone() -> LibvirtError:
 def counters(delay_s: float = 0.0, vcpus: int = 2) -> dict[str, Any]:
     """What libvirt 9.0 tells of a domain with a disk, a CD-ROM drive and an interface."""
     stats: dict[str, Any] = {
-        "cpu.time": 5 * 10**9, "balloon.current": 1024, "balloon.maximum": 2048, "balloon.rss": 900,
+        "balloon.current": 1024, "balloon.maximum": 2048, "balloon.rss": 900,
         "vcpu.current": vcpus, "vcpu.maximum": 4,
         "net.count": 1, "net.0.name": "tap1", "net.0.rx.bytes": 10, "net.0.tx.bytes": 20,
         "block.count": 2, "block.0.name": "vda", "block.0.rd.bytes": 4096, "block.0.rd.times": 5 * 10**8,
@@ -97,6 +97,10 @@ class FakeDomain:
     def XMLDesc(self, flags: int) -> str:
         self._ask("XMLDesc")
         return self.xml
+
+    def info(self) -> list[int]:
+        self._ask("info")
+        return [self.state[0], 2048, 1024, 2, 5 * 10**9]
 
     def jobInfo(self) -> list[int]:
         self._ask("jobInfo")
