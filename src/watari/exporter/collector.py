@@ -47,12 +47,20 @@ class Collector(PrometheusCollector):
         if not self._turn.acquire(timeout=PATIENCE_S):  # nobody queues behind a daemon that hangs
             raise Transient(f"{self._connection.name} has not answered the scrape before")
         try:
-            return self._reader.read()
+            return self._read_anew()
         except WatariError:
             self._connection.close()  # the next scrape begins anew, whatever became of this connection
             raise
         finally:
             self._turn.release()
+
+    def _read_anew(self) -> list[Guest]:
+        """The second try is for a daemon that was restarted since the last scrape: the first one finds that out."""
+        try:
+            return self._reader.read()
+        except Transient:
+            self._connection.close()
+            return self._reader.read()
 
     def _tell(self, why: str) -> None:
         """Once when it goes away, once when it is back."""

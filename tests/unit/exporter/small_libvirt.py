@@ -136,7 +136,8 @@ class FakeConnection:
     """Broken for good once its daemon was away."""
 
     host: FakeHost
-    alive: bool = True
+    alive: bool = True  # as far as is known here
+    broken: bool = False
 
     def isAlive(self) -> bool:
         return self.alive
@@ -162,8 +163,8 @@ class FakeConnection:
         self.host.calls[what] += 1
         if self.host.hangs:
             self.host.hangs.wait(10)
-        if self.host.away or not self.alive:
-            self.alive = False
+        if self.host.away or self.broken:
+            self.alive, self.broken = False, True
             raise self.host.away or LibvirtError("client socket is closed", CONSTANTS["VIR_ERR_INTERNAL_ERROR"])
 
 

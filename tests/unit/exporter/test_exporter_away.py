@@ -32,10 +32,12 @@ def test_away_and_back(host: FakeHost, collector: Collector, caplog: pytest.LogC
     assert back == "qemu:///system answers again"
 
 
-def test_a_restart_between_two_scrapes_is_seen_at_once_or_at_the_next(host: FakeHost, collector: Collector) -> None:
+@pytest.mark.parametrize("noticed", [True, False])
+def test_a_restart_between_two_scrapes_costs_none(host: FakeHost, collector: Collector, noticed: bool) -> None:
     host.domains = [FakeDomain()]
     scraped(collector)
-    collector._connection._opened.alive = False
+    collector._connection._opened.alive = not noticed
+    collector._connection._opened.broken = True
     assert scraped(collector)["libvirt_up",] == 1
     assert host.calls["openReadOnly"] == 2
 
