@@ -12,6 +12,7 @@ from watari.exporter.dirty import DirtyRates
 
 Stats = Mapping[str, Any]
 NO_JOB: Final[Stats] = {}
+ASKED_QEMU: Final = "balloon.rss"  # told of every domain whose QEMU libvirt could ask (9.0: qemuDomainGetStatsBalloon)
 NO_SERIES: Final = ("cdrom", "floppy")  # as the common exporters have it
 
 
@@ -51,14 +52,14 @@ class Reader:
     def read(self) -> list[Guest]:
         """Guests that run here, and those that are just leaving. Raises Transient while libvirt is away, Permanent."""
         lv = libvirt()
-        # NOWAIT: a domain whose QEMU is stuck tells what can be told without it, and holds nobody up.
+        # NOWAIT: a domain whose QEMU keeps another call tells what can be told without it, and holds nobody up.
         flags = lv.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE | lv.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
         with self._connection.use("read its domains") as c:
             records = c.getAllDomainStats(self._groups(), flags)
             there = [(domain.UUIDString(), domain.ID(), domain, stats) for domain, stats in records]
             read = [self._guest(*one) for one in there]
-        keys = {(uuid, id) for uuid, id, *_ in there}
-        self._known = {key: described for key, described in self._known.items() if key in keys}
+        keys = [(uuid, id) for uuid, id, *_ in there]
+        self._known = {key: self._known[key] for key in keys if key in self._known}
         return [guest for guest in read if guest is not None]
 
     def _groups(self) -> int:
@@ -71,7 +72,7 @@ class Reader:
 
     def _guest(self, uuid: str, id: int, domain: Any, stats: Stats) -> Guest | None:
         """None for a domain that runs elsewhere, if it does, or is gone meanwhile."""
-        job = _job(domain)
+        job = _job(domain) if ASKED_QEMU in stats else NO_JOB  # it would wait for that QEMU for 30 s
         if not runs_here(stats):
             leaving = job.get("operation") == libvirt().VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT
             return Guest(domain.name(), uuid, NOTHING, {}, job) if leaving else None
@@ -88,7 +89,8 @@ class Reader:
     def _described(self, uuid: str, id: int, domain: Any) -> Described:
         known = self._known.get((uuid, id))
         if known is None:
-            known = self._known[uuid, id] = read_description(domain.XMLDesc(0))
+            known = read_description(domain.XMLDesc(0))
+            self._known[uuid, id] = known
         return known
 
     def _dirty_rate(self, uuid: str, id: int, stats: Stats) -> int | None:

@@ -122,11 +122,12 @@ class FakeDomain:
 
 @dataclass(slots=True)
 class FakeHost:
-    """A daemon. `away`: what opening and asking raise. `hangs`: calls do not return until it is set."""
+    """A daemon. `away`: what opening and asking raise. `hangs`: so many calls do not return until `released`."""
 
     domains: list[FakeDomain] = field(default_factory=list)
     away: LibvirtError | None = None
-    hangs: threading.Event | None = None
+    hangs: int = 0
+    released: threading.Event = field(default_factory=threading.Event)
     calls: Counter[str] = field(default_factory=Counter)
     groups: int = 0
 
@@ -162,7 +163,8 @@ class FakeConnection:
     def _ask(self, what: str) -> None:
         self.host.calls[what] += 1
         if self.host.hangs:
-            self.host.hangs.wait(10)
+            self.host.hangs -= 1
+            self.host.released.wait(10)
         if self.host.away or self.broken:
             self.alive, self.broken = False, True
             raise self.host.away or LibvirtError("client socket is closed", CONSTANTS["VIR_ERR_INTERNAL_ERROR"])

@@ -106,6 +106,7 @@ def test_a_domain_that_vanishes_between_two_calls_is_left_out(host: FakeHost, co
 def test_a_domain_whose_qemu_is_stuck_tells_what_it_can(host: FakeHost, collector: Collector) -> None:
     host.domains = [FakeDomain(stats={"block.count": 1, "vcpu.maximum": 1})]
     found = scraped(collector)
+    assert not host.domains[0].calls["jobInfo"]  # libvirt would wait for that QEMU
     assert found["libvirt_domain_info_cpu_time_seconds_total", NAME] == 5
     assert not any(key[0].startswith(("libvirt_domain_block", "libvirt_domain_vcpu_time")) for key in found)
 

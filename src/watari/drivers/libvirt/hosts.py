@@ -48,6 +48,11 @@ class Connection:
         with told(f"connect to {self.name}"):
             return self._open()
 
+    def forget(self) -> None:
+        """The next use opens anew; what others are still asking goes on, and its connection ends with it."""
+        with self._lock:
+            self._opened = None
+
     def close(self) -> None:
         with self._lock:
             if self._opened is not None:
