@@ -15,6 +15,7 @@ from watari.exporter.dirty import DirtyRates
 from watari.exporter.families import families, single
 from watari.exporter.reading import Guest, Reader
 
+AT_ONCE: Final = 3  # libvirtd takes 5 of one client (max_client_requests)
 PATIENCE_S: Final = 5.0  # Prometheus itself waits for 10 s, if it is not told otherwise
 log = logging.getLogger(__name__)
 
@@ -22,13 +23,14 @@ log = logging.getLogger(__name__)
 class Collector(PrometheusCollector):
     """A host's metrics at this moment: all of them, or `libvirt_up 0` and nothing else.
 
-    May be asked by several threads at once; libvirt is asked by one of them at a time.
+    May be asked by several threads at once. A QEMU that is stuck keeps the call that finds it, and for that long: the
+    next one passes it by. So calls may overtake each other, a few of them.
     """
 
     def __init__(self, connection: Connection, dirty_rates: DirtyRates | None = None) -> None:
         self._connection = connection
         self._reader = Reader(connection, dirty_rates)
-        self._turn = threading.Lock()
+        self._free = threading.Semaphore(AT_ONCE)
         self._why = ""
 
     def collect(self) -> Iterator[Metric]:
@@ -44,15 +46,23 @@ class Collector(PrometheusCollector):
         yield from families(guests)
 
     def _read(self) -> list[Guest]:
-        if not self._turn.acquire(timeout=PATIENCE_S):  # nobody queues behind a daemon that hangs
-            raise Transient(f"{self._connection.name} has not answered the scrape before")
+        if not self._free.acquire(timeout=PATIENCE_S):  # nobody queues behind a daemon that hangs
+            raise Transient(f"{self._connection.name} has not answered the scrapes before")
         try:
-            return self._reader.read()
+            return self._read_anew()
         except WatariError:
-            self._connection.close()  # the next scrape begins anew, whatever became of this connection
+            self._connection.forget()  # the next scrape begins anew, whatever became of this connection
             raise
         finally:
-            self._turn.release()
+            self._free.release()
+
+    def _read_anew(self) -> list[Guest]:
+        """The second try is for a daemon that was restarted since the last scrape: the first one finds that out."""
+        try:
+            return self._reader.read()
+        except Transient:
+            self._connection.forget()
+            return self._reader.read()
 
     def _tell(self, why: str) -> None:
         """Once when it goes away, once when it is back."""

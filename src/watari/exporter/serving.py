@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
 from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
 from pydantic import ValidationError
@@ -47,10 +48,13 @@ def read_address(text: str) -> Address:
 
 
 def connect(uri: str, *, read_only: bool) -> Connection:
-    """A connection that is opened when it is needed. Raises BadInput for what is no address of a libvirt."""
+    """A connection that is opened when it is needed. Raises BadInput for what is no address of a libvirt.
+
+    Other hosts may vanish without a word; of a daemon on this one the kernel tells when it is gone.
+    """
     libvirt()
     try:
-        return Connection(HostName(uri), HostSettings(uri=uri), read_only=read_only)
+        return Connection(HostName(uri), HostSettings(uri=uri), read_only, keepalive=bool(urlsplit(uri).netloc))
     except ValidationError as e:
         why = e.errors()[0]["msg"].removeprefix("Value error, ")
         raise BadInput(f"--uri {uri}: {why}; on this host qemu:///system") from e
@@ -61,8 +65,8 @@ def serve(
 ) -> None:
     """Answer scrapes until `ended`. Raises BadInput, and Permanent if it cannot listen there."""
     rates = DirtyRates(connect(uri, read_only=False), dirty_every_s) if dirty_every_s else None
-    connection = connect(uri, read_only=True)
-    registry, collector = CollectorRegistry(auto_describe=False), Collector(connection, rates)
+    registry = CollectorRegistry(auto_describe=False)
+    collector = Collector(connect(uri, read_only=True), rates)
     registry.register(collector)
     ProcessCollector(registry=registry)
     with listening(registry, listen) as address:
@@ -73,7 +77,6 @@ def serve(
         ended.wait()
         if rates:
             rates.stop()
-    connection.close()
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """Which metric is which of libvirt's statistics.
 
 Names, labels and base units are those of inovex/prometheus-libvirt-exporter 2.x, which Tinkoff/libvirt-exporter mostly
-shares. libvirt's keys and their units are those of virConnectGetAllDomainStats and virDomainGetJobStats.
+shares. libvirt's keys and their units are those of virConnectGetAllDomainStats and virDomainGetJobStats; `info.` stands
+before fields of virDomainGetInfo.
 """
 
 from dataclasses import dataclass
@@ -38,10 +39,15 @@ OPENSTACK: Final = Row("libvirt_domain_openstack_info", "", "What Nova says of t
 STATE: Final = Row("libvirt_domain_info_state", "state.state", "State of the domain, as virDomainState counts")
 
 DOMAIN: Final = (
-    Row("libvirt_domain_info_maximum_memory_bytes", "balloon.maximum", "Memory the domain may have", KIB),
-    Row("libvirt_domain_info_memory_usage_bytes", "balloon.current", "Memory the domain has", KIB),
+    Row("libvirt_domain_info_maximum_memory_bytes", "info.maximum", "Memory the domain may have", KIB),
+    Row("libvirt_domain_info_memory_usage_bytes", "info.memory", "Memory the domain has", KIB),
     Row("libvirt_domain_info_virtual_cpus", "vcpu.current", "vCPUs of the domain"),
-    Row("libvirt_domain_info_cpu_time_seconds_total", "cpu.time", "CPU time of the domain, QEMU's threads with it", NS),
+    Row(
+        "libvirt_domain_info_cpu_time_seconds_total",
+        "info.cpu_time",
+        "CPU time of the domain, QEMU's threads with it",
+        NS,
+    ),
     Row("libvirt_domain_vcpu_current", "vcpu.current", "vCPUs that are online"),
     Row("libvirt_domain_vcpu_maximum", "vcpu.maximum", "vCPUs that may be online"),
     Row("libvirt_domain_memory_stats_current_balloon_bytes", "balloon.current", "Memory the domain has", KIB),

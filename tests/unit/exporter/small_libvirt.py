@@ -20,7 +20,7 @@ CONSTANTS = {
     "VIR_ERR_RESOURCE_BUSY": 87, "VIR_ERR_ACCESS_DENIED": 88, "VIR_ERR_AUTH_UNAVAILABLE": 94,
     "VIR_CONNECT_LIST_DOMAINS_RUNNING": 16, "VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE": 1,
     "VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT": 1 << 29,
-    "VIR_DOMAIN_STATS_STATE": 1, "VIR_DOMAIN_STATS_CPU_TOTAL": 2, "VIR_DOMAIN_STATS_BALLOON": 4,
+    "VIR_DOMAIN_STATS_STATE": 1, "VIR_DOMAIN_STATS_BALLOON": 4,
     "VIR_DOMAIN_STATS_VCPU": 8, "VIR_DOMAIN_STATS_INTERFACE": 16, "VIR_DOMAIN_STATS_BLOCK": 32,
     "VIR_DOMAIN_STATS_DIRTYRATE": 512, "VIR_DOMAIN_DIRTYRATE_MEASURED": 2,
     "VIR_DOMAIN_RUNNING": RUNNING, "VIR_DOMAIN_PAUSED": PAUSED,
@@ -61,7 +61,7 @@ def gone() -> LibvirtError:
 def counters(delay_s: float = 0.0, vcpus: int = 2) -> dict[str, Any]:
     """What libvirt 9.0 tells of a domain with a disk, a CD-ROM drive and an interface."""
     stats: dict[str, Any] = {
-        "cpu.time": 5 * 10**9, "balloon.current": 1024, "balloon.maximum": 2048, "balloon.rss": 900,
+        "balloon.current": 1024, "balloon.maximum": 2048, "balloon.rss": 900,
         "vcpu.current": vcpus, "vcpu.maximum": 4,
         "net.count": 1, "net.0.name": "tap1", "net.0.rx.bytes": 10, "net.0.tx.bytes": 20,
         "block.count": 2, "block.0.name": "vda", "block.0.rd.bytes": 4096, "block.0.rd.times": 5 * 10**8,
@@ -98,6 +98,10 @@ class FakeDomain:
         self._ask("XMLDesc")
         return self.xml
 
+    def info(self) -> list[int]:
+        self._ask("info")
+        return [self.state[0], 2048, 1024, 2, 5 * 10**9]
+
     def jobInfo(self) -> list[int]:
         self._ask("jobInfo")
         return [self.job.get("type", 0)] + 11 * [0]
@@ -118,11 +122,12 @@ class FakeDomain:
 
 @dataclass(slots=True)
 class FakeHost:
-    """A daemon. `away`: what opening and asking raise. `hangs`: calls do not return until it is set."""
+    """A daemon. `away`: what opening and asking raise. `hangs`: so many calls do not return until `released`."""
 
     domains: list[FakeDomain] = field(default_factory=list)
     away: LibvirtError | None = None
-    hangs: threading.Event | None = None
+    hangs: int = 0
+    released: threading.Event = field(default_factory=threading.Event)
     calls: Counter[str] = field(default_factory=Counter)
     groups: int = 0
 
@@ -132,7 +137,8 @@ class FakeConnection:
     """Broken for good once its daemon was away."""
 
     host: FakeHost
-    alive: bool = True
+    alive: bool = True  # as far as is known here
+    broken: bool = False
 
     def isAlive(self) -> bool:
         return self.alive
@@ -157,9 +163,10 @@ class FakeConnection:
     def _ask(self, what: str) -> None:
         self.host.calls[what] += 1
         if self.host.hangs:
-            self.host.hangs.wait(10)
-        if self.host.away or not self.alive:
-            self.alive = False
+            self.host.hangs -= 1
+            self.host.released.wait(10)
+        if self.host.away or self.broken:
+            self.alive, self.broken = False, True
             raise self.host.away or LibvirtError("client socket is closed", CONSTANTS["VIR_ERR_INTERNAL_ERROR"])
 
 

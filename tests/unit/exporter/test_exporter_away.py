@@ -1,6 +1,7 @@
 """libvirt goes away, hangs, comes back: no stale numbers, no end of the exporter, two lines in the log."""
 
 import threading
+import time
 
 import pytest
 
@@ -32,10 +33,12 @@ def test_away_and_back(host: FakeHost, collector: Collector, caplog: pytest.LogC
     assert back == "qemu:///system answers again"
 
 
-def test_a_restart_between_two_scrapes_is_seen_at_once_or_at_the_next(host: FakeHost, collector: Collector) -> None:
+@pytest.mark.parametrize("noticed", [True, False])
+def test_a_restart_between_two_scrapes_costs_none(host: FakeHost, collector: Collector, noticed: bool) -> None:
     host.domains = [FakeDomain()]
     scraped(collector)
-    collector._connection._opened.alive = False
+    collector._connection._opened.alive = not noticed
+    collector._connection._opened.broken = True
     assert scraped(collector)["libvirt_up",] == 1
     assert host.calls["openReadOnly"] == 2
 
@@ -48,17 +51,32 @@ def test_whatever_libvirt_says_the_exporter_lives(host: FakeHost, collector: Col
     assert scraped(collector)["libvirt_up",] == 1
 
 
-def test_a_daemon_that_hangs_holds_up_one_scrape_only(
+def waiting(host: FakeHost, collector: Collector, count: int) -> list[threading.Thread]:
+    """Scrapes that libvirt does not answer yet."""
+    host.hangs = count
+    threads = [threading.Thread(target=scraped, args=(collector,)) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    while host.calls["getAllDomainStats"] < count:
+        time.sleep(0.01)
+    return threads
+
+
+def test_a_daemon_that_hangs_holds_up_a_few_scrapes_only(
     host: FakeHost, collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "PATIENCE_S", 0.05)
-    host.hangs = threading.Event()
-    first = threading.Thread(target=scraped, args=(collector,))
-    first.start()
-    while not host.calls["getAllDomainStats"]:
-        pass
+    threads = waiting(host, collector, module.AT_ONCE)
     assert scraped(collector) == {("libvirt_up",): 0}
-    assert host.calls["getAllDomainStats"] == 1
-    host.hangs.set()
-    first.join(10)
+    assert host.calls["getAllDomainStats"] == module.AT_ONCE
+    host.released.set()
+    for thread in threads:
+        thread.join(10)
     assert scraped(collector)["libvirt_up",] == 1
+
+
+def test_a_guest_that_keeps_a_call_does_not_keep_the_next(host: FakeHost, collector: Collector) -> None:
+    threads = waiting(host, collector, 1)
+    assert scraped(collector)["libvirt_up",] == 1
+    host.released.set()
+    threads[0].join(10)

@@ -1,11 +1,14 @@
 """Names, labels and values; how often libvirt is asked; domains that are odd, new or just gone."""
 
+import re
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from unit.exporter.conftest import exposed, scraped
 from unit.exporter.small_libvirt import IO_ERROR, PAUSED, PLAIN_XML, FakeDomain, FakeHost, SmallLibvirt, counters
 from watari.drivers.debian import imported
+from watari.drivers.prometheus.queries import PRESETS, SERVER_LABELS
 from watari.errors import BadInput
 from watari.exporter import Collector
 
@@ -71,17 +74,17 @@ def test_names_that_break_lines_and_quotes_are_escaped(host: FakeHost, collector
     assert next(v for k, v in scraped(collector).items() if 'a\\b "c"\nウェブ' in k) == 1
 
 
-def test_one_call_per_scrape_and_one_description_per_process(host: FakeHost, collector: Collector) -> None:
+def test_one_call_for_all_and_one_description_per_process(host: FakeHost, collector: Collector) -> None:
     domain = FakeDomain()
     host.domains = [domain, FakeDomain(uuid="2", called="other")]
     for _ in range(3):
         scraped(collector)
     assert (host.calls["openReadOnly"], host.calls["open"], host.calls["getAllDomainStats"]) == (1, 0, 3)
-    assert (domain.calls["XMLDesc"], domain.calls["jobInfo"], domain.calls["jobStats"]) == (1, 3, 0)
+    assert domain.calls == {"XMLDesc": 1, "jobInfo": 3, "info": 3}
     domain.id, domain.xml = 7, domain.xml.replace("m1.small", "m1.large")  # resized: a new process
     assert 'flavor_name="m1.large"' in exposed(collector)
     assert domain.calls["XMLDesc"] == 2
-    assert not host.groups & 512  # dirty rates are not asked for
+    assert not host.groups & (2 | 512)  # CPU_TOTAL and dirty rates ask QEMU
 
 
 def test_descriptions_of_domains_that_are_gone_are_forgotten(host: FakeHost, collector: Collector) -> None:
@@ -101,9 +104,10 @@ def test_a_domain_that_vanishes_between_two_calls_is_left_out(host: FakeHost, co
 
 
 def test_a_domain_whose_qemu_is_stuck_tells_what_it_can(host: FakeHost, collector: Collector) -> None:
-    host.domains = [FakeDomain(stats={"cpu.time": 10**9, "block.count": 1, "vcpu.maximum": 1})]
+    host.domains = [FakeDomain(stats={"block.count": 1, "vcpu.maximum": 1})]
     found = scraped(collector)
-    assert found["libvirt_domain_info_cpu_time_seconds_total", NAME] == 1
+    assert not host.domains[0].calls["jobInfo"]  # libvirt would wait for that QEMU
+    assert found["libvirt_domain_info_cpu_time_seconds_total", NAME] == 5
     assert not any(key[0].startswith(("libvirt_domain_block", "libvirt_domain_vcpu_time")) for key in found)
 
 
@@ -118,3 +122,19 @@ def test_the_numbers_of_the_fake_are_libvirts(lv: SmallLibvirt) -> None:
     except BadInput:
         pytest.skip("python3-libvirt is not installed")
     assert {name: getattr(lv, name) for name in lv} == {name: getattr(real, name) for name in lv}
+
+
+@pytest.mark.parametrize("preset", ["watari", "kolla"])
+def test_watari_itself_finds_every_series_that_it_asks_prometheus_for(
+    host: FakeHost, collector: Collector, preset: str
+) -> None:
+    host.domains = [FakeDomain()]
+    samples = [s for family in text_string_to_metric_families(exposed(collector)) for s in family.samples]
+    asked = {name for text in PRESETS[preset]["host"].values() for name in re.findall(r"libvirt_\w+", text)}
+    server = SERVER_LABELS.get(preset, "uuid")
+    assert len(asked) >= 3
+    for name in asked:
+        labels = [s.labels for s in samples if s.name == name]
+        assert labels
+        if preset == "watari" or name.endswith("_info"):
+            assert all(of[server] == host.domains[0].uuid for of in labels)
