@@ -72,7 +72,10 @@ class Reader:
 
     def _guest(self, uuid: str, id: int, domain: Any, stats: Stats) -> Guest | None:
         """None for a domain that runs elsewhere, if it does, or is gone meanwhile."""
-        job = _job(domain) if ASKED_QEMU in stats else NO_JOB  # it would wait for that QEMU for 30 s
+        if ASKED_QEMU not in stats:  # any call for this domain may wait until its QEMU answers
+            known = self._known.get((uuid, id))
+            return Guest(domain.name(), uuid, known, stats, NO_JOB) if known and runs_here(stats) else None
+        job = _job(domain)
         if not runs_here(stats):
             leaving = job.get("operation") == libvirt().VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT
             return Guest(domain.name(), uuid, NOTHING, {}, job) if leaving else None

@@ -103,12 +103,16 @@ def test_a_domain_that_vanishes_between_two_calls_is_left_out(host: FakeHost, co
     assert found["libvirt_domain_vcpu_current", "other"] == 2
 
 
-def test_a_domain_whose_qemu_is_stuck_tells_what_it_can(host: FakeHost, collector: Collector) -> None:
-    host.domains = [FakeDomain(stats={"block.count": 1, "vcpu.maximum": 1})]
+def test_a_domain_whose_qemu_is_stuck_tells_what_it_can_and_is_not_asked(host: FakeHost, collector: Collector) -> None:
+    host.domains = [FakeDomain()]
+    scraped(collector)
+    asked = host.domains[0].calls.copy()
+    vcpu = {"vcpu.maximum": 1, "vcpu.0.state": 1, "vcpu.0.delay": 7e9}
+    host.domains[0].stats = {"block.count": 1, "block.0.name": "vda", **vcpu}
     found = scraped(collector)
-    assert not host.domains[0].calls["jobInfo"]  # libvirt would wait for that QEMU
-    assert found["libvirt_domain_info_cpu_time_seconds_total", NAME] == 5
-    assert not any(key[0].startswith(("libvirt_domain_block", "libvirt_domain_vcpu_time")) for key in found)
+    assert found["libvirt_domain_vcpu_delay_seconds_total", NAME, "0"] == 7
+    assert not any(key[0].startswith("libvirt_domain_block") for key in found)
+    assert host.domains[0].calls == asked
 
 
 def test_a_paused_domain_is_here(host: FakeHost, collector: Collector) -> None:
