@@ -12,7 +12,7 @@ from watari.act.guard import Wait, allot
 from watari.act.handlers import Handlers
 from watari.act.journal import OperationRecord, Run, State, StepRecord
 from watari.act.outcomes import Arrived, Done, Failed, Progress, Ready
-from watari.act.verdicts import has_to_be_undone, state_of, was_taken_out
+from watari.act.verdicts import LEFT_OUT, has_to_be_undone, state_of, was_taken_out
 from watari.errors import Permanent, Refused, Transient
 from watari.plan.accompany import with_memory
 from watari.plan.plan import OperationId
@@ -347,7 +347,7 @@ class Saga:
         if isinstance(r.step, Attach) or (isinstance(r.step, Detach) and r.state == "undoing"):
             r.tried_at = r.tried_at or now
             if (now - r.tried_at).total_seconds() > r.step.deadline_s:
-                r.state, r.ended_at, r.note = "failed", now, f"IS OUT OF SERVICE in {r.step.orchestrator}: {why}"
+                r.state, r.ended_at, r.note = "failed", now, LEFT_OUT.format(r.step.orchestrator) + why
             return
         if r.setbacks > len(BACKOFF_S) and r.state in ("pending", "intended"):
             r.state, r.ended_at = ("skipped" if r.asked_at is None else "failed"), now

@@ -3,6 +3,8 @@
 from watari.act.journal import OperationRecord, State, StepRecord
 from watari.plan.steps import MOVES, Attach, Detach
 
+LEFT_OUT = "IS OUT OF SERVICE in {}: "  # begins the note of a step that could not put a server back
+
 
 def has_to_be_undone(record: OperationRecord, r: StepRecord) -> bool:
     """Whether a step of a failed saga left something behind that has to be taken back.

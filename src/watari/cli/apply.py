@@ -139,13 +139,15 @@ def headline(plan: "Plan") -> str:
 
 def out_of_service(run: "Run") -> list[str]:
     """What comes before everything else: servers that their orchestrators do not use any more because of us."""
-    cloud = f" --cloud {run.plan.cloud}" if run.plan.cloud else ""
-    return [
-        f"OUT OF SERVICE: {step.member} in {step.orchestrator}: {record.note}; "
-        f"put it back: watari members attach {step.member}{cloud}"
-        for record in run.left_out()
-        if isinstance(step := record.step, Attach | Detach)
-    ]
+    from watari.act.verdicts import LEFT_OUT
+
+    cloud, lines = f" --cloud {run.plan.cloud}" if run.plan.cloud else "", []
+    for record in run.left_out():
+        if isinstance(step := record.step, Attach | Detach):
+            why = record.note.removeprefix(LEFT_OUT.format(step.orchestrator))
+            cure = f"put it back: watari members attach {step.member}{cloud}"
+            lines.append(f"OUT OF SERVICE: {step.member} in {step.orchestrator}: {why}; {cure}")
+    return lines
 
 
 def result(applied: "Applied") -> str:

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from watari.act.journal import OperationRecord, Run, in_words
-from watari.plan.steps import VERBS
+from watari.plan.steps import VERBS, Attach, Detach
 from watari.plan.text import format_duration, printable
 
 if TYPE_CHECKING:
@@ -133,6 +133,7 @@ class JsonLines:
                 "undone": run.count("undone"),
                 "skipped": run.count("skipped"),
                 "not_started": sum(not record.over for record in run.operations),
+                "out_of_service": [r.step.member for r in run.left_out() if isinstance(r.step, Attach | Detach)],
                 "starved_before": applied.starved_before,
                 "starved_after": applied.starved_after,
                 "seconds": applied.seconds,

@@ -1,5 +1,8 @@
 """What the tests on the rig share: three hosts, from the first test to the last, and the command to run on them."""
 
+import os
+import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -7,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rigs.libvirt.hosts import CGROUP_ROOT, CGROUPS
 from rigs.libvirt.rig import WANTED, folder, written
 
 if TYPE_CHECKING:
@@ -17,10 +21,23 @@ HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if not WANTED:
+    why = cannot() if WANTED else "needs root, QEMU and libvirt: make test-rigs"
+    if why:
         for item in items:
             if item.path.is_relative_to(HERE):
-                item.add_marker(pytest.mark.skip(reason="needs root, QEMU and libvirt: make test-rigs"))
+                item.add_marker(pytest.mark.skip(reason=why))
+
+
+def cannot() -> str:
+    """Why this machine can have no hosts; empty: it can."""
+    if os.geteuid() != 0:
+        return "hosts are made of namespaces, which takes root"
+    if missing := [group for group in CGROUPS if not (CGROUP_ROOT / group / "cgroup.procs").exists()]:
+        return f"hosts get cores and counters of their own by cgroups v1, and these are missing: {', '.join(missing)}"
+    if shutil.which("apt-get") is None and shutil.which("libvirtd") is None:
+        return "there is neither libvirtd nor apt-get to install it"
+    tried = subprocess.run(["unshare", "--net", "--mount", "--pid", "--fork", "true"], capture_output=True, text=True)
+    return f"namespaces cannot be made here: {tried.stderr.strip()}" if tried.returncode else ""
 
 
 @pytest.fixture(scope="session")
