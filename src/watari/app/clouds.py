@@ -48,6 +48,7 @@ class Cloud:
     save: Callable[[], None]
     sim: SimCloud | None = None
     missing: Callable[[], tuple[Finding, ...]] = tuple  # what the meter did not find when it was last read
+    about_networks: Callable[[], tuple[Finding, ...]] = tuple  # whether moves have one of their own, as last read
     settle_s: float = SIM_SETTLE_S
     recall: Callable[[ComputeSnapshot], ComputeSnapshot] = lambda snapshot: snapshot
     orchestrators: Mapping[str, Orchestrator] = field(default_factory=dict)  # in the order in which servers leave them
@@ -178,14 +179,17 @@ def _open_openstack(name: str) -> Cloud:
     if compute.settings.meters is not None:
         from watari.app.metering import with_meters
 
-        cloud = Cloud(name, compute, NoMeter(), compute.clock, lambda: None, orchestrators=orchestrators)
+        cloud = Cloud(
+            name, compute, NoMeter(), compute.clock, lambda: None, about_networks=compute.about_networks,
+            orchestrators=orchestrators,
+        )  # fmt: skip
         where = f"clouds.yaml: {name}.watari"
         return with_meters(cloud, compute.settings.meters, compute.settings.meters_rule, where)
     section = compute.settings.prometheus
     if not section:
         return Cloud(
             name, compute, NoMeter(), compute.clock, lambda: None, missing=no_meter, settle_s=0.0,
-            orchestrators=orchestrators,
+            about_networks=compute.about_networks, orchestrators=orchestrators,
         )  # fmt: skip
     from watari.drivers.prometheus import PrometheusMeter, read_settings
 
@@ -203,7 +207,7 @@ def _open_openstack(name: str) -> Cloud:
     settle_s = settings.window + SCRAPES_S
     return Cloud(
         name, compute, meter, compute.clock, lambda: None, missing=missing, settle_s=settle_s, recall=recall,
-        orchestrators=orchestrators,
+        about_networks=compute.about_networks, orchestrators=orchestrators,
     )  # fmt: skip
 
 
@@ -276,7 +280,8 @@ def snapshot_of(
         opened.meter = Forgiving(opened.meter)
     snapshot = opened.snapshot()
     findings = opened.meter.findings if isinstance(opened.meter, Forgiving) else ()
-    return snapshot, (*opened.left_out(), *findings, *opened.missing())  # nothing is saved: an `apply` may be at work
+    # Nothing is saved: an `apply` may be at work.
+    return snapshot, (*opened.left_out(), *findings, *opened.missing(), *opened.about_networks())
 
 
 def _sim_path(size: SimSize) -> Path:
