@@ -3,7 +3,7 @@
 import json
 import re
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -158,14 +158,21 @@ def open_cloud(name: str, *, fresh: bool = False) -> Cloud:
         return _open_sim(name, fresh=fresh)
     from watari.drivers.libvirt.settings import cloud_names
 
-    if name in cloud_names():
+    try:
+        others = cloud_names()
+    except BadInput as e:  # what is wrong in one file does not close the clouds of another
+        try:
+            return _open_openstack(name, ())
+        except BadInput:
+            raise e from None
+    if name in others:
         from watari.app.libvirt_clouds import open_libvirt
 
         return open_libvirt(name)
-    return _open_openstack(name)
+    return _open_openstack(name, others)
 
 
-def _open_openstack(name: str) -> Cloud:
+def _open_openstack(name: str, others: Sequence[str]) -> Cloud:
     from watari.drivers.openstack import cloud_names, connect  # half a second that a simulated cloud need not wait for
 
     files = None
@@ -174,7 +181,10 @@ def _open_openstack(name: str) -> Cloud:
     try:
         compute = connect(name, files)
     except BadInput as e:
-        raise BadInput(f"{e}; {SIM} is the embedded, simulated cloud, and `watari lab up` makes a real one") from None
+        also = f"; libvirt.yaml has {', '.join(others)}" if others else ""
+        raise BadInput(
+            f"{e}{also}; {SIM} is the embedded, simulated cloud, and `watari lab up` makes a real one"
+        ) from None
     orchestrators = _orchestrators(name, compute)
     if compute.settings.meters is not None:
         from watari.app.metering import with_meters
