@@ -89,13 +89,13 @@ class OperationRecord:
 
     def left_out_by(self, r: StepRecord) -> bool:
         """Whether a step that failed leaves its server out of service: nothing else has put it back since."""
-        if isinstance(r.step, Detach):
-            return r.asked_at is not None
-        if not isinstance(r.step, Attach):
+        if not isinstance(r.step, Attach | Detach):
             return False
-        here = (r.step.orchestrator, r.step.member)
-        out = [o for o in self.steps if isinstance(o.step, Detach) and (o.step.orchestrator, o.step.member) == here]
-        return all(o.state != "undone" for o in out)
+        here = _member(r.step)
+        same = [o for o in self.steps if isinstance(o.step, Attach | Detach) and _member(o.step) == here]
+        if isinstance(r.step, Detach):  # its Attach, which failed as well, tells more
+            return r.asked_at is not None and not any(isinstance(o.step, Attach) and o.state == "failed" for o in same)
+        return all(o.state != "undone" for o in same)
 
     @property
     def current(self) -> StepRecord:
@@ -139,6 +139,10 @@ class Run:
     def states(self) -> dict[OperationId, State]:
         """The state of every operation, by its id."""
         return {o.operation.id: o.state for o in self.operations}
+
+
+def _member(step: Attach | Detach) -> tuple[str, str]:
+    return (step.orchestrator, step.member)
 
 
 def run_id(plan: Plan) -> str:

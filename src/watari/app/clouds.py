@@ -3,7 +3,7 @@
 import json
 import re
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -48,6 +48,7 @@ class Cloud:
     save: Callable[[], None]
     sim: SimCloud | None = None
     missing: Callable[[], tuple[Finding, ...]] = tuple  # what the meter did not find when it was last read
+    about_networks: Callable[[], tuple[Finding, ...]] = tuple  # whether moves have one of their own, as last read
     settle_s: float = SIM_SETTLE_S
     recall: Callable[[ComputeSnapshot], ComputeSnapshot] = lambda snapshot: snapshot
     orchestrators: Mapping[str, Orchestrator] = field(default_factory=dict)  # in the order in which servers leave them
@@ -157,14 +158,21 @@ def open_cloud(name: str, *, fresh: bool = False) -> Cloud:
         return _open_sim(name, fresh=fresh)
     from watari.drivers.libvirt.settings import cloud_names
 
-    if name in cloud_names():
+    try:
+        others = cloud_names()
+    except BadInput as e:  # what is wrong in one file does not close the clouds of another
+        try:
+            return _open_openstack(name, ())
+        except BadInput:
+            raise e from None
+    if name in others:
         from watari.app.libvirt_clouds import open_libvirt
 
         return open_libvirt(name)
-    return _open_openstack(name)
+    return _open_openstack(name, others)
 
 
-def _open_openstack(name: str) -> Cloud:
+def _open_openstack(name: str, others: Sequence[str]) -> Cloud:
     from watari.drivers.openstack import cloud_names, connect  # half a second that a simulated cloud need not wait for
 
     files = None
@@ -173,19 +181,25 @@ def _open_openstack(name: str) -> Cloud:
     try:
         compute = connect(name, files)
     except BadInput as e:
-        raise BadInput(f"{e}; {SIM} is the embedded, simulated cloud, and `watari lab up` makes a real one") from None
+        also = f"; libvirt.yaml has {', '.join(others)}" if others else ""
+        raise BadInput(
+            f"{e}{also}; {SIM} is the embedded, simulated cloud, and `watari lab up` makes a real one"
+        ) from None
     orchestrators = _orchestrators(name, compute)
     if compute.settings.meters is not None:
         from watari.app.metering import with_meters
 
-        cloud = Cloud(name, compute, NoMeter(), compute.clock, lambda: None, orchestrators=orchestrators)
+        cloud = Cloud(
+            name, compute, NoMeter(), compute.clock, lambda: None, about_networks=compute.about_networks,
+            orchestrators=orchestrators,
+        )  # fmt: skip
         where = f"clouds.yaml: {name}.watari"
         return with_meters(cloud, compute.settings.meters, compute.settings.meters_rule, where)
     section = compute.settings.prometheus
     if not section:
         return Cloud(
             name, compute, NoMeter(), compute.clock, lambda: None, missing=no_meter, settle_s=0.0,
-            orchestrators=orchestrators,
+            about_networks=compute.about_networks, orchestrators=orchestrators,
         )  # fmt: skip
     from watari.drivers.prometheus import PrometheusMeter, read_settings
 
@@ -203,7 +217,7 @@ def _open_openstack(name: str) -> Cloud:
     settle_s = settings.window + SCRAPES_S
     return Cloud(
         name, compute, meter, compute.clock, lambda: None, missing=missing, settle_s=settle_s, recall=recall,
-        orchestrators=orchestrators,
+        about_networks=compute.about_networks, orchestrators=orchestrators,
     )  # fmt: skip
 
 
@@ -276,7 +290,8 @@ def snapshot_of(
         opened.meter = Forgiving(opened.meter)
     snapshot = opened.snapshot()
     findings = opened.meter.findings if isinstance(opened.meter, Forgiving) else ()
-    return snapshot, (*opened.left_out(), *findings, *opened.missing())  # nothing is saved: an `apply` may be at work
+    # Nothing is saved: an `apply` may be at work.
+    return snapshot, (*opened.left_out(), *findings, *opened.missing(), *opened.about_networks())
 
 
 def _sim_path(size: SimSize) -> Path:

@@ -8,6 +8,7 @@ from watari.drivers.clock import RealTime
 from watari.drivers.libvirt import LibvirtCloud, read_cloud
 from watari.drivers.libvirt.settings import LibvirtSettings
 from watari.drivers.orchestrators import Surroundings, open_orchestrators
+from watari.drivers.prometheus import read_settings
 
 
 def open_libvirt(name: str) -> Cloud:
@@ -16,12 +17,13 @@ def open_libvirt(name: str) -> Cloud:
     compute = LibvirtCloud(name, settings, RealTime(), where)
     orchestrators = open_orchestrators(settings.orchestrators, Surroundings(compute.clock, where))
     cloud = Cloud(name, compute, NoMeter(), compute.clock, lambda: None, orchestrators=orchestrators)
-    return with_meters(cloud, _meters(settings), settings.meters_rule, where, compute.hosts.connections)
+    return with_meters(cloud, _meters(settings, where), settings.meters_rule, where, compute.hosts.connections)
 
 
-def _meters(settings: LibvirtSettings) -> Any:
-    """What the section lists; without anything the hosts themselves are asked."""
+def _meters(settings: LibvirtSettings, where: str) -> Any:
+    """What the section lists; without anything the hosts themselves are asked. Raises BadInput, as it is written."""
     if settings.prometheus:
+        read_settings(settings.prometheus, f"{where}.prometheus")
         return [{"prometheus": settings.prometheus}]
     if settings.meters is not None:
         return settings.meters

@@ -83,6 +83,11 @@ def _attach(orchestrator: Orchestrator, member: str, was: str, patience_s: float
             standing = orchestrator.standing(member, was)
             if standing is not None and standing.serving:
                 return
+            if standing is not None and standing.out and not standing.ours:
+                raise Permanent(
+                    f"{member} stays out of {orchestrator.name}, where watari did not take it out: "
+                    f"{standing.note or 'nobody says why'}; put it back there yourself"
+                )
             why = standing.note if standing is not None else "it is not known"
         except Transient as e:
             why = str(e)

@@ -62,7 +62,9 @@ class MembersAttach(WatariCommand):
         parser.add_argument("member", metavar="MEMBER", help="what its orchestrator calls it: see watari members list")
         parser.add_argument("--orchestrator", metavar="NAME", help="only into this one")
         parser.add_argument(
-            "--anyway", action="store_true", help="whoever took it out, as far as its orchestrator can tell"
+            "--anyway",
+            action="store_true",
+            help="even if nobody noted that watari took it out (HAProxy, hooks)",
         )
         add_cloud(parser, "whose server it is")
         add_policy(parser)

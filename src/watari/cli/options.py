@@ -11,7 +11,9 @@ SIM = "sim[:HOSTS[/SERVERS]][@SEED]"
 def add_cloud(parser: argparse.ArgumentParser, why: str) -> None:
     """--cloud, --fresh and --os-cloud."""
     parser.add_argument(
-        "--cloud", metavar="CLOUD", help=f"{why}: a name of clouds.yaml, or {SIM}, the embedded, simulated one"
+        "--cloud",
+        metavar="CLOUD",
+        help=f"{why}: a name of clouds.yaml or libvirt.yaml, or {SIM}, the embedded, simulated one",
     )
     parser.add_argument(
         "--fresh", action="store_true", help="begin with a simulated cloud anew instead of where the last command left"

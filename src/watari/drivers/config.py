@@ -9,7 +9,7 @@ from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar, get_args, get_type_hints
+from typing import Annotated, Any, Final, TypeVar, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
@@ -104,12 +104,15 @@ def _nearest(cls: Any, path: Sequence[str]) -> str:
 
 def _keys(cls: Any, path: Sequence[str]) -> tuple[str, ...]:
     """The keys of the section at that path below `cls`; none if it is no section."""
-    for name in path:
+    names = iter(path)
+    for name in names:
         hint = get_type_hints(cls).get(name) if is_dataclass(cls) else None
         inner = [one for one in (hint, *get_args(hint)) if is_dataclass(one)]
         if not inner:
             return ()
         cls = inner[0]
+        if get_origin(hint) is dict:  # of sections, each under a name of its own
+            next(names, None)
     return tuple(f.name for f in fields(cls)) if is_dataclass(cls) else ()
 
 

@@ -21,7 +21,7 @@ from watari.drivers.gauges import Surroundings
 from watari.drivers.rest import Rest
 from watari.errors import BadInput, Permanent, Transient, WatariError
 from watari.model.compute import Server, ServerId
-from watari.model.readings import Reading, Told
+from watari.model.readings import Reading, Told, estimated_load
 from watari.model.reasons import Finding
 
 LOG: Final = logging.getLogger(__name__)
@@ -221,7 +221,7 @@ def _reading(row: Mapping[str, Any], load: str, told_cpus: int, now: datetime) -
     average = _number(values, load)
     demand = None if parts["steal"] is None or not used else (sum(used) + parts["steal"]) / 100
     estimated = average is None
-    per_vcpu = average / cpus if average is not None else None if demand is None else demand / cpus
+    per_vcpu = average / cpus if average is not None else None if demand is None else estimated_load(demand, cpus)
     reading = Reading(
         min(at, now), None if steal is None else min(steal, 1.0), per_vcpu, demand, "guest", "guest", estimated
     )

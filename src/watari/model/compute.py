@@ -55,6 +55,7 @@ class Server:
     aggregates: frozenset[str] = frozenset()  # the destination must be in all of them
     pinned_by: str = ""  # why it can never be moved live (a PCI device …); empty: it can
     metadata: Mapping[str, str] = field(default_factory=dict)
+    no_cold: str = ""  # why it can never be moved cold; empty: it can
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ Wins = Literal["larger", "first"]
 Kind = tuple[str, str]  # a meter, and host, guest or estimated
 
 QUANTITIES: Final[tuple[Quantity, ...]] = ("steal", "load", "demand")
+FULL: Final = 0.9  # a vCPU that wants to run for this share of the time is asked for all the time
 TOLD_LAG_S: Final = 30.0  # a value that is so much older than the others is said to be
 
 
@@ -36,6 +37,16 @@ class Reading:
     steal_side: Side = "host"
     demand_side: Side = "host"
     estimated: bool = False
+
+
+def estimated_load(cpu_demand: float, vcpus: float) -> float:
+    """The load per vCPU that demand tells, where no load average is known: what queues inside the guest is not seen.
+
+    vCPUs that want to run nearly all the time have a load of 1 at least: interrupts, QEMU and the edges of what was
+    counted take the rest, and a guest that is starved outright must not seem to be just below it.
+    """
+    load = cpu_demand / vcpus
+    return max(load, 1.0) if load >= FULL else load
 
 
 @dataclass(frozen=True, slots=True)

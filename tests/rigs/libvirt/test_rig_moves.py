@@ -6,7 +6,7 @@ from pathlib import Path
 from command import Ended, Watari
 from rigs.libvirt.guest import Guest
 from rigs.libvirt.prober import Prober
-from rigs.libvirt.rig import CLOUD, Rig, datacenter, written
+from rigs.libvirt.rig import CLOUD, Rig, datacenter, policy, written
 
 LONGEST_GAP_S = 3.0
 ROOMY = {"cpus": 8}  # nobody is measured here: each counts as asking for all that it has
@@ -16,7 +16,8 @@ def drained(watari: Watari, host: str, *options: str) -> Ended:
     """Plan and apply a drain; the result of the apply."""
     planned = watari.run("plan", "drain", host, "--cloud", CLOUD, "-o", "p.json", *options)
     assert planned.code == 0, planned
-    ended = watari.run("apply", "p.json", "--yes")
+    same = options[options.index("--policy") :] if "--policy" in options else ()
+    ended = watari.run("apply", "p.json", "--yes", *same)
     return Ended(ended.code, ended.out, planned.out + planned.err + ended.err)
 
 
@@ -55,3 +56,22 @@ def test_every_move_goes_by_the_way_out_and_back(rig: Rig, watari: Watari, tmp_p
             assert asked == ["true", "false"], "out once, back once"
             assert services.nodes[guest.name].maintenance is None
             assert rig.where(guest) == ["h2"]
+
+
+def test_what_a_guest_writes_faster_than_it_is_copied_follows_after_the_switch(
+    rig: Rig, watari: Watari, tmp_path: Path
+) -> None:
+    written(tmp_path / "libvirt.yaml", h1=ROOMY, h2=ROOMY, h3={"zone": "az2"})
+    rules = policy(
+        tmp_path / "rules.yaml", budgets={"move": "8 MiB/s"}, copying={"auto_converge": False, "post_copy_after": "6 s"}
+    )
+    guest = Guest("db-1", 25, memory_mib=128, dirty_mib=32)
+    rig.boot("h1", guest)
+    boot = rig.boot_id(guest)
+    with Prober(guest.address) as prober:
+        ended = drained(watari, "h1", "--policy", str(rules))
+        assert ended.code == 0, ended
+        assert prober.alive()
+    assert rig.where(guest) == ["h2"]
+    assert rig.boot_id(guest) == boot
+    assert prober.longest_gap_s < LONGEST_GAP_S

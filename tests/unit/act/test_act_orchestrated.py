@@ -19,7 +19,8 @@ from watari.drivers.sim.orchestrator import Node, SimOrchestrator
 from watari.jobs.balance import plan
 from watari.model.compute import ComputeSnapshot, HostName, ServerId
 from watari.observe.compute import compute_snapshot
-from watari.policy.values import Orchestration, Policy
+from watari.plan.steps import Attach, Detach
+from watari.policy.values import Orchestration, Policy, Window
 
 WEB, H1, H2 = ServerId("web-1"), HostName("h1"), HostName("h2")
 LATE_S = 3600.0
@@ -269,3 +270,40 @@ def test_one_member_of_an_orchestrator_at_a_time(bench: Bench) -> None:
     held = list(bench.executor.under_way())
     verdict = guard.may_start(other, held, bench.cloud.now())
     assert "members of k8s out of service: 1 of 1" in str(verdict)
+
+
+@pytest.mark.parametrize("out", [("n1",), ("n1", "s1")])
+def test_what_is_out_already_waits_for_the_budgets_as_everybody_does(out: tuple[str, ...]) -> None:
+    bench = Bench()
+    for node in (*bench.k8s.nodes.items(), *bench.lb.nodes.items()):
+        if node[0] in out:
+            node[1].reason = "new disk"
+    quiet = Window(DAY.time(), (DAY + timedelta(minutes=10)).time())
+    bench.executor.guard.policy = replace(bench.policy, budgets=replace(bench.policy.budgets, quiet=(quiet,)))
+    for _ in range(60):
+        bench.executor.tick()
+        bench.cloud.advance(1.0)
+    assert bench.record.state == "pending", bench.told()
+    assert "quiet hours" in bench.record.waits
+    assert not list(bench.executor.under_way()), "it holds no place while it waits"
+    bench.cloud.advance(600.0)
+    bench.until("done")
+    assert bench.host() == H2
+
+
+def test_nobody_is_called_out_of_service_whom_nobody_touched(bench: Bench) -> None:
+    del bench.both["k8s"]  # it is not configured here
+    bench.until("failed")
+    assert "no orchestrator k8s is configured" in bench.record.note
+    assert bench.run.left_out() == []
+
+
+def test_who_was_put_back_by_the_undoing_is_not_called_out_of_service(bench: Bench) -> None:
+    bench.until_true(lambda: bench.steps()[2] == "running")
+    lost = bench.both.pop("k8s")  # taken out of the configuration in the middle
+    bench.until_true(lambda: bench.steps()[4] == "failed")
+    assert [r.step.member for r in bench.run.left_out() if isinstance(r.step, Attach | Detach)] == ["n1"]
+    detach, attach = bench.record.steps[0], bench.record.steps[4]
+    detach.state, attach.asked_at = "undone", None
+    assert bench.run.left_out() == []
+    assert lost.left_out()

@@ -14,6 +14,7 @@ from watari.policy.values import Drain, Exclude, Policy
 PCI: dict[str, Any] = {"pinned_by": "a PCI device"}
 COLD, LIVE, LEAVE = ({"watari:drain": wish} for wish in ("cold", " Live ", "leave"))
 OFF = {"status": "SHUTOFF"}
+LIVE_ONLY: dict[str, Any] = {"no_cold": "its hosts move servers live only"}
 
 
 @pytest.mark.parametrize(
@@ -38,6 +39,12 @@ OFF = {"status": "SHUTOFF"}
         (OFF | {"metadata": COLD}, {"stopped": "leave"}, "cold"),
         (OFF | {"metadata": LIVE}, {}, "cold"),
         (OFF | PCI, {}, "cold"),
+        (LIVE_ONLY, {}, "live"),
+        (LIVE_ONLY | {"metadata": COLD}, {}, "live"),
+        (LIVE_ONLY | OFF, {}, "no-cold"),
+        (LIVE_ONLY | PCI, {}, "pinned"),
+        (LIVE_ONLY | PCI, {"pinned": "cold"}, "no-cold"),
+        (LIVE_ONLY | PCI | {"metadata": COLD}, {}, "no-cold"),
         ({"local_disk_gib": 500}, {}, "live"),
         ({"local_disk_gib": 500}, {"largest_local_disk_gib": 499.9}, "local-disk"),
         ({"local_disk_gib": 500}, {"largest_local_disk_gib": 500.0}, "live"),

@@ -253,3 +253,9 @@ def test_the_hosts_address_follows_from_its_name_unless_it_has_its_own() -> None
     assert {name: c.settings.uri for name, c in made.items()} == {
         "h1": "qemu+ssh://root@h1/system", "h2": "qemu+tls://10.0.0.2/system",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(("steal", "busy", "load"), [(0.70, 0.19, 0.89), (0.70, 0.21, 1.0), (0.75, 0.27, 1.02)])
+def test_a_vcpu_that_wants_to_run_nearly_all_the_time_has_a_load_of_one(steal: float, busy: float, load: float) -> None:
+    it = Guest(A, vcpus=2, steal=steal, busy=busy)
+    assert measured(look(0, it), look(10, it)).load_per_vcpu == pytest.approx(load)

@@ -47,6 +47,7 @@ class Stub:
         self.tokens = 0
         self.valid: set[str] = set()
         self.password = "right"
+        self.services = ["compute", "placement"]
         self._routes: list[tuple[str, re.Pattern[str], Route]] = []
         self._failures: list[tuple[str, re.Pattern[str], Answer]] = []
 
@@ -106,7 +107,7 @@ class Stub:
             {"type": kind, "name": kind, "id": kind, "endpoints": [
                 {"id": kind, "interface": "public", "region": "one", "region_id": "one", "url": f"{self.url}/{kind}"}
             ]}
-            for kind in ("compute", "placement")
+            for kind in self.services
         ]  # fmt: skip
         scope = {"domain": {"id": "default", "name": "Default"}}
         about = {

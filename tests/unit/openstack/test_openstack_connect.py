@@ -42,10 +42,11 @@ def test_the_section_is_read_as_it_is_written(clouds_yaml: Callable[..., Path]) 
     [
         (
             {"shared_disk": True},
-            "unknown key shared_disk; known keys: link_mib_s, meters, meters_rule, orchestrators, prometheus, "
-            "shared_storage",
+            "unknown key shared_disk; known keys: link_mib_s, meters, meters_rule, orchestrators, own_network, "
+            "prometheus, shared_storage",
         ),
         ({"shared_storage": "yes"}, "shared_storage: 'yes' is neither true nor false"),
+        ({"own_network": "mine"}, "own_network: 'mine' is neither true nor false"),
         ({"link_mib_s": 0}, "link_mib_s: 0 is no number"),
         ({"link_mib_s": True}, "link_mib_s: True is no number"),
         ({"link_mib_s": "fast"}, "link_mib_s: 'fast' is no number"),

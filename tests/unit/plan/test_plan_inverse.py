@@ -1,11 +1,12 @@
 """The way back of a run: newest first, hosts first, nothing that is gone."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from watari.model.compute import HostName, ServerId
 from watari.plan.inverse import inverse
 from watari.plan.plan import Cost, Operation, OperationId, Plan
-from watari.plan.steps import DisableHost, EnableHost, LiveMigrate, Step
+from watari.plan.steps import Attach, Detach, DisableHost, EnableHost, LiveMigrate, Step
 
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
 A, B = ServerId("a"), ServerId("b")
@@ -55,3 +56,17 @@ def test_a_server_that_is_gone_is_said_and_the_others_go_back() -> None:
 def test_a_long_way_back_does_not_expire_in_the_middle() -> None:
     moves = [operation(n, A, LiveMigrate(A, H1, H2), seconds=90.0) for n in range(200)]
     assert back(*moves).expires_at - NOW > timedelta(hours=5)
+
+
+def test_the_way_back_goes_through_the_same_orchestrators() -> None:
+    steps = (
+        Detach(A, "k8s", "n1", 60.0, was="fit"),
+        LiveMigrate(A, H1, H2, 100.0),
+        Attach(A, "k8s", "n1", 60.0, was="fit"),
+    )
+    made = back(replace(operation(1, A, steps[1]), steps=steps))
+    assert made.operations[0].steps == (
+        Detach(A, "k8s", "n1", 60.0),
+        LiveMigrate(A, H2, H1),
+        Attach(A, "k8s", "n1", 60.0),
+    )

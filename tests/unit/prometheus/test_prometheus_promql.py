@@ -137,7 +137,7 @@ HOST = "prometheus: host steal, load estimated from demand"
 @pytest.mark.parametrize(
     ("server", "expected"),
     [
-        ("busy", (0.2, 0.95, 3.8, 7, HOST)),
+        ("busy", (0.2, 1.0, 3.8, 7, HOST)),
         ("idle", (0.0, 0.0, 0.0, 7, HOST)),
         ("told", (0.25, 1.5, 2.0, 7, "prometheus: host steal, guest load")),
         ("flying", (0.25, 0.75, 3.0, 7, HOST)),

@@ -1,6 +1,7 @@
 """Plain libvirt hosts behind the Compute port."""
 
 import threading
+from collections.abc import Mapping
 from contextlib import nullcontext
 from datetime import datetime
 
@@ -36,6 +37,8 @@ class LibvirtCloud:
         hosts: dict[HostName, Host] = {}
         seen: list[Seen] = []
         answers = self.asking.all(self.hosts.connections, self._all_of)
+        if all(_is_silent(answer) for answer in answers.values()):
+            raise Transient(f"no host of {self.name} answers, such as {_why_silent(answers)}")
         for name in self.hosts.connections:
             answer = answers[name]
             if isinstance(answer, WatariError):
@@ -175,3 +178,12 @@ def _servers(seen: list[Seen], all_answer: bool) -> dict[ServerId, Server]:
 
 def _past(server: ServerId, mark: Mark) -> PastMove:
     return PastMove(server, mark.source, mark.target, mark.ended or mark.asked, mark.result == "done")
+
+
+def _is_silent(answer: "tuple[Host, list[Seen]] | WatariError") -> bool:
+    return isinstance(answer, WatariError) or answer[0].state == "down"
+
+
+def _why_silent(answers: "Mapping[HostName, tuple[Host, list[Seen]] | WatariError]") -> str:
+    name, answer = next(iter(answers.items()))
+    return f"{name}: {answer if isinstance(answer, WatariError) else answer[0].state_note}"

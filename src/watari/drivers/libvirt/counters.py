@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from watari.model.compute import ServerId
-from watari.model.readings import Reading
+from watari.model.readings import Reading, estimated_load
 
 NS: Final = 1e9
 RUNNING: Final = 1  # VIR_DOMAIN_RUNNING; a guest that is only being received is paused
@@ -75,7 +75,7 @@ def _reading(was: Counted, now: Counted, seconds: float, at: datetime) -> Readin
     if waited / vcpus > MOST_STEAL:
         return ODD
     demand = used + waited
-    return Reading(at, min(waited / vcpus, 1.0), demand / vcpus, demand, estimated=True)
+    return Reading(at, min(waited / vcpus, 1.0), estimated_load(demand, vcpus), demand, estimated=True)
 
 
 def _grown(was: Mapping[int, int], now: Mapping[int, int]) -> int:

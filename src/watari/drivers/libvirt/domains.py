@@ -20,6 +20,7 @@ OWN: Final = "{https://watari.dev/xmlns/server/1}"
 GIB: Final = 2**30
 CHANGES, CHANGE_S = 4, 0.1  # a domain is looked at again so often, after so long, when it changed in between
 Job = Literal["", "out", "in"]
+LIVE_ONLY: Final = "plain libvirt hosts move servers live only"
 RUNS: Final = ("ACTIVE", "MIGRATING")
 
 
@@ -155,7 +156,7 @@ class Domains:
         status = "MIGRATING" if leaving else _status(state)
         server = Server(
             id, about.name, host, about.vcpus, about.memory_mib, about.disk_gib, about.project, about.flavor, status,
-            frozenset(), about.pinned_by, about.metadata,
+            frozenset(), about.pinned_by, about.metadata, LIVE_ONLY,
         )  # fmt: skip
         return Seen(server, copied, leaving, marks)
 

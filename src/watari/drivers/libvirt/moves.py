@@ -36,8 +36,8 @@ class Asked:
 
     mark: Mark
     server: ServerId
-    name: str
-    memory_mib: int
+    name: str = ""
+    memory_mib: int = 0
     over: threading.Event = field(default_factory=threading.Event)
     why: str = ""  # what libvirt said when it failed
     aborted: bool = False

@@ -23,6 +23,7 @@ TRIES = 4
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 30.0  # a cloud that asks for a longer pause is asked again by the caller, later
 TIMEOUT_S = (10.0, 60.0)  # to connect, and between two bytes of the answer
+BRIEFLY_S = (5.0, 15.0)  # the same, for what a plan can do without
 PAGE = 1000  # Nova's default [api]max_limit; a smaller one of the cloud's is kept to
 
 
@@ -71,6 +72,7 @@ class Calls:
     placement: Service
     who: Callable[[], str]
     sleep: Callable[[float], None] = time.sleep
+    network: adapter.Adapter | None = None
 
     def get(self, path: str, version: Version, what: str, params: Params | None = None) -> Json:
         """Read from Nova. Raises Transient after a few tries, Permanent, and Refused for what is not there."""
@@ -79,6 +81,26 @@ class Calls:
     def get_placement(self, path: str, version: Version, what: str, params: Params | None = None) -> Json:
         """Read from Placement; errors as those of `get`."""
         return self._read(self.placement, path, version, what, params)
+
+    def ask_network(self, path: str, what: str, params: Params) -> Json | None:
+        """Read from Neutron, once and briefly: it is asked only for what one can do without. None without a Neutron.
+
+        Raises what `get` does.
+        """
+        if self.network is None:
+            return None
+        try:
+            response = self.network.request(
+                path, "GET", raise_exc=False, connect_retries=0, status_code_retries=0, timeout=BRIEFLY_S,
+                headers={"Accept": "application/json"}, params=params,
+            )  # fmt: skip
+        except ks.EndpointNotFound:
+            return None
+        except ks.ClientException as e:
+            raise of_exception(e, what, self.cloud, self.auth_url) from e
+        if response.status_code >= 400:
+            raise of_response(response, what, self.cloud, self.who())
+        return self._object(response, what)
 
     def pages(self, path: str, key: str, version: Version, what: str, params: Params) -> Iterator[list[Json]]:
         """Read a list of Nova's page by page, following its own links: the cloud may hand out fewer than asked for."""
@@ -141,16 +163,18 @@ class Calls:
         asked = self.negotiated(service, version, what)
 
         def once() -> Json:
-            response = self._send(service, "GET", path, asked, what, params=params)
-            try:
-                body = response.json()
-            except ValueError as e:
-                raise Later(f"cloud {self.cloud} gave no JSON to {what}: is a proxy between?") from e
-            if not isinstance(body, dict):
-                raise Later(f"cloud {self.cloud} gave no object to {what}: is a proxy between?")
-            return body
+            return self._object(self._send(service, "GET", path, asked, what, params=params), what)
 
         return self._retrying(Later)(once)
+
+    def _object(self, response: requests.Response, what: str) -> Json:
+        try:
+            body = response.json()
+        except ValueError as e:
+            raise Later(f"cloud {self.cloud} gave no JSON to {what}: is a proxy between?") from e
+        if not isinstance(body, dict):
+            raise Later(f"cloud {self.cloud} gave no object to {what}: is a proxy between?")
+        return body
 
     def _send(
         self, service: Service, method: str, path: str, version: str, what: str, **more: Any

@@ -12,12 +12,14 @@ from watari.drivers.openstack.groups import all_groups
 from watari.drivers.openstack.handles import Handle, handle_of
 from watari.drivers.openstack.hosts import Hosts
 from watari.drivers.openstack.moves import Moves
+from watari.drivers.openstack.networks import shared_networks
 from watari.drivers.openstack.placement import Placement
 from watari.drivers.openstack.records import Record
 from watari.drivers.openstack.servers import Servers
 from watari.drivers.openstack.settings import Settings
 from watari.errors import Refused, Transient
 from watari.model.compute import Flight, Host, HostName, Server, ServerGroup, ServerId
+from watari.model.reasons import Finding
 from watari.ports import Clock, Inventory, Migration, MigrationId, MigrationKind, Style
 
 LIVE = Version("2.95", "2.34", "a live migration that does not keep the caller waiting")
@@ -71,6 +73,10 @@ class OpenStackCloud:
             cloud=self.name, hosts=hosts, servers=servers, groups=groups, flights=flights,
             past=self._flights.over(recent),
         )  # fmt: skip
+
+    def about_networks(self) -> tuple[Finding, ...]:
+        """Whether moves share a network with tenants, on the hosts that were read last. One call, or none."""
+        return () if self.settings.own_network else shared_networks(self.calls, dict(self._hosts.addresses))
 
     def flights(self) -> tuple[Flight, ...]:
         """Two calls, and one or two per server that moves without a record of the last day."""

@@ -97,14 +97,20 @@ def _calls(name: str, region: CloudRegion, session: ks_session.Session) -> Calls
         return f"user {access.username or access.user_id}{scope}"
 
     auth_url = str(region.config.get("auth", {}).get("auth_url", ""))
-    return Calls(name, auth_url, _service("compute", region, session), _service("placement", region, session), who)
+    compute, placement = (_service(kind, region, session) for kind in VERSIONS)
+    return Calls(name, auth_url, compute, placement, who, network=_transport("network", region, session))
 
 
 def _service(kind: str, region: CloudRegion, session: ks_session.Session) -> Service:
     least, newest = VERSIONS[kind]
-    transport = adapter.Adapter(
+    return Service(_transport(kind, region, session, least, newest), kind)
+
+
+def _transport(
+    kind: str, region: CloudRegion, session: ks_session.Session, least: str | None = None, newest: str | None = None
+) -> adapter.Adapter:
+    return adapter.Adapter(
         session=session, service_type=region.get_service_type(kind), service_name=region.get_service_name(kind),
         interface=region.get_interface(kind), region_name=region.get_region_name(kind),
         endpoint_override=region.get_endpoint(kind), min_version=least, max_version=newest,
     )  # fmt: skip
-    return Service(transport, kind)

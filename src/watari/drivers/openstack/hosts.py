@@ -38,6 +38,7 @@ class Hosts:
     settings: Settings
     placement: Placement
     _providers: dict[HostName, str] = field(default_factory=dict)
+    addresses: dict[HostName, str] = field(default_factory=dict)  # where Nova takes moves, as it was last read
 
     def all(self) -> dict[HostName, Host]:
         """Every host that has a hypervisor. Calls: services, hypervisors (a page per 1,000), aggregates, Placement."""
@@ -110,6 +111,7 @@ class Hosts:
                 if row.get("hypervisor_type") != BAREMETAL:
                     name = HostName(row["service"]["host"])
                     self._providers[name] = row["id"]
+                    self.addresses[name] = row.get("host_ip") or ""
                     yield name, row
 
     def _node(self, name: HostName) -> Json | None:

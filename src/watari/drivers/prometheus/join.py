@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 from watari.drivers.prometheus.queries import SIDES, Quantity, Side
 from watari.drivers.prometheus.report import Report, Why
 from watari.model.compute import Load, ServerId
-from watari.model.readings import Reading
+from watari.model.readings import Reading, estimated_load
 
 # `rate` reaches for the window's edges and may find a little more than there was; much more is another unit.
 MOST_STEAL: Final = 1.5
@@ -100,7 +100,7 @@ class Cycle:
         demand = used[0] + waited[0]
         average = _first(self.load, server, sides)
         if average is None:
-            load, load_side = demand / vcpus[0], ""
+            load, load_side = estimated_load(demand, vcpus[0]), ""
             report.estimated_load += 1
         else:
             load, load_side = average[0] / self._vcpus_of(server, average[1], vcpus[0]), average[1]

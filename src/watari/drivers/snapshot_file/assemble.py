@@ -94,7 +94,7 @@ def _servers(
             problems.row("servers", i, name or row.id, "host", _unknown_host(host, hosts))
         servers[ServerId(row.id)] = Server(
             ServerId(row.id), name, host, row.vcpus, row.memory_mib, row.local_disk_gib, row.project, row.flavor,
-            row.status, row.aggregates, row.pinned_by, row.metadata,
+            row.status, row.aggregates, row.pinned_by, row.metadata, row.no_cold,
         )  # fmt: skip
     return servers
 

@@ -89,6 +89,7 @@ class FileServer:
     metadata: Annotated[
         dict[str, str], Field(description="Nova's metadata; `role` is where its role is looked for.")
     ] = field(default_factory=dict)
+    no_cold: Annotated[str, Field(description="Why it can never be moved cold; empty: it can.")] = ""
     load: Annotated[FileLoad | None, Field(description="What it suffered.")] = None
     member_of: Annotated[
         list[FileMembership], Field(description="Orchestrators that it leaves before it moves, in that order.")

@@ -12,6 +12,7 @@ from watari.jobs.placement.ledger import relieved
 from watari.jobs.placement.moves import Move, open_waves, rate_mib_s, slots_of
 from watari.jobs.placement.outlook import Outlook, outlook
 from watari.jobs.placement.world import snapshot_digest
+from watari.model.compute import Host
 from watari.model.reasons import Finding, Reason
 from watari.plan.accompany import accompanied
 from watari.plan.codec import content_id
@@ -116,14 +117,18 @@ def _relief(draft: Draft, h: int) -> Relief:
     return "full" if full else "partial"
 
 
+def _without_cpus(host: Host) -> Finding:
+    if host.state == "down":  # and so silent that not even its size is known
+        why = host.state_note or "nobody says why"
+        return Finding(host.name, "host-down", f"does not answer, and its servers are not seen: {why}", "error")
+    cure = "Correct the host's record, or take it out of service."
+    return Finding(host.name, "no-capacity", "has no CPU to give; it receives nothing", "warning", cure)
+
+
 def _findings(draft: Draft) -> tuple[Finding, ...]:
     """Hosts without capacity, and zones that ask for more than they have: no move can cure those."""
     world = draft.world
-    cure = "Correct the host's record, or take it out of service."
-    out = [
-        Finding(world.hosts[h].name, "no-capacity", "has no CPU to give; it receives nothing", "warning", cure)
-        for h in np.flatnonzero(world.cpus <= 0).tolist()
-    ]
+    out = [_without_cpus(world.hosts[h]) for h in np.flatnonzero(world.cpus <= 0).tolist()]
     demand = world.host_sum(draft.found.now)
     for z, zone in enumerate(world.zone_slice):
         need, have = float(demand[zone].sum()), float((world.cpus * world.up)[zone].sum())

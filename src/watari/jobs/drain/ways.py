@@ -46,13 +46,17 @@ def way_out(standing: Standing, policy: Policy, s: int) -> Way | Ban:
     """How server `s` leaves its host. Rest after moves is no reason to stay: a host in trouble does not wait."""
     server, key = standing.world.servers[s], policy.drain.wish_metadata_key
     wish = server.metadata.get(key, "").strip().lower() if key else ""
-    return (
+    found = (
         _state(standing, server)
         or _wanted_here(standing, policy, s, wish)
         or _kept_together(standing, s)
         or _too_large(server, policy.drain)
         or (_off(policy.drain, wish) if server.status in OFF else _running(server, policy.drain, wish))
     )
+    if isinstance(found, Way) and found.how == "cold" and server.no_cold:
+        cure = "Start it, then it moves live." if server.status in OFF else "Stop it, and start it elsewhere by hand."
+        return Ban("no-cold", f"can only go cold, and cannot: {server.no_cold}", cure)
+    return found
 
 
 def _state(standing: Standing, server: Server) -> Ban | None:
@@ -108,7 +112,7 @@ def _off(drain: Drain, wish: str) -> Way | Ban:
 
 
 def _running(server: Server, drain: Drain, wish: str) -> Way | Ban:
-    if wish == "cold":
+    if wish == "cold" and (server.pinned_by or not server.no_cold):
         return Way("cold", (Reason("wish", f"its owner allows a stop ({drain.wish_metadata_key}=cold)"),), stops=True)
     if not server.pinned_by:
         return Way("live", ())

@@ -1,0 +1,59 @@
+"""Three hosts in memory behind the driver's own connections, and a clock that stands still."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from unit.libvirt.small_hosts import Daemon, Libvirt
+from watari.drivers.libvirt import hosts, library
+from watari.drivers.libvirt.cloud import LibvirtCloud
+from watari.drivers.libvirt.settings import HostSettings, LibvirtSettings
+
+NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
+NAMES = ("h1", "h2", "h3")
+
+
+@dataclass
+class SetClock:
+    """Time that stands still until it is told to go on."""
+
+    at: datetime = NOON
+
+    def now(self) -> datetime:
+        return self.at
+
+    def sleep(self, seconds: float) -> None:
+        self.at += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def lv(monkeypatch: pytest.MonkeyPatch) -> Iterator[Libvirt]:
+    module = Libvirt()
+    monkeypatch.setattr(library, "imported", lambda name, package: module)
+    monkeypatch.setattr(hosts, "_turn_events", lambda: None)
+    caches = (library.libvirt, library._codes)
+    for cache in caches:
+        cache.cache_clear()
+    yield module
+    for cache in caches:
+        cache.cache_clear()
+
+
+@dataclass
+class Rack:
+    """The cloud, its daemons by host, and its clock."""
+
+    cloud: LibvirtCloud
+    daemons: dict[str, Daemon]
+    clock: SetClock
+
+
+@pytest.fixture
+def rack(lv: Libvirt) -> Rack:
+    settings = LibvirtSettings({name: HostSettings(f"qemu+tcp://{name}/system") for name in NAMES})
+    daemons = {name: Daemon() for name in NAMES}
+    lv.daemons = {settings.hosts[name].uri: daemon for name, daemon in daemons.items()}
+    clock = SetClock()
+    return Rack(LibvirtCloud("rack", settings, clock), daemons, clock)
