@@ -58,7 +58,7 @@ class Rig:
     def boot(self, host: str, *guests: Guest) -> None:
         """Start them, and wait until all of them answer."""
         self.start(host, *guests)
-        self.await_answers()
+        self.await_answers(*guests)
 
     def start(self, host: str, *guests: Guest) -> None:
         connection = self.connect(host)
@@ -67,8 +67,8 @@ class Rig:
             self.guests[guest.name] = guest
         connection.close()
 
-    def await_answers(self) -> None:
-        for guest in self.guests.values():
+    def await_answers(self, *guests: Guest) -> None:
+        for guest in guests:
             until(f"{guest.name} to answer", lambda: self.answers(guest))  # noqa: B023
 
     def answers(self, guest: Guest) -> bool:

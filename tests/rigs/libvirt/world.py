@@ -79,7 +79,7 @@ def _peopled(rig: Rig) -> LibvirtWorld:
     )
     for host, guest in (("full", mute), ("alone", frail), ("home", web), ("home", db)):
         rig.start(host, guest)
-    rig.await_answers()
+    rig.await_answers(web, db, mute, frail)
     with _connected(rig, "home") as c:
         c.defineXML(off.xml(rig.image))
     section = {"hosts": {spec.name: _settings(spec) for spec in SPECS}, "timeout": "4s"}
