@@ -112,6 +112,16 @@ class Hosts:
         process.wait()
         _end_all(self.netns(name))
 
+    def reset(self, name: str) -> None:
+        """As if its machine were reset: it says goodbye to nobody, and knows nothing of its connections afterwards."""
+        self.cut(name)
+        self.kill(name)
+        for letter in ("m", "d"):
+            _ip("-n", self.switch, "link", "del", f"{letter}-{name}")
+        _ip("netns", "del", self.netns(name))
+        self._plug(self.specs[name])
+        self.start(name)
+
     def stop_libvirtd(self, name: str, *, stay_down: bool = True) -> None:
         """Its daemon is killed, its guests live on. Unless it has to stay down it comes back by itself."""
         mark = self.folder / "hosts" / name / "stay-down"
@@ -204,6 +214,7 @@ class Hosts:
         _ip("netns", "add", netns)
         _ip("-n", netns, "link", "set", "lo", "up")
         self._cable(netns, "mgt0", f"m-{spec.name}", "switch-m")
+        _ip("-n", netns, "link", "set", "mgt0", "address", f"52:54:01:78:00:{spec.number:02x}")  # a reset keeps it
         _ip("-n", netns, "addr", "add", f"{spec.address}/24", "dev", "mgt0")
         _ip("-n", netns, "link", "add", "br0", "type", "bridge")
         _ip("-n", netns, "link", "set", "br0", "up")

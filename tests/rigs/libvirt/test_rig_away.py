@@ -64,8 +64,5 @@ def test_a_host_that_was_reset_while_it_was_frozen_is_asked_again(rig: Rig, clou
     cloud.asking.again_s = 1.0
     rig.hosts.freeze_libvirtd("h2")  # before anybody is connected: the first call never comes back
     assert states(cloud)["h2"] == "down"
-    rig.hosts.cut("h2")
-    rig.hosts.kill("h2")
-    rig.hosts.mend("h2")
-    rig.hosts.restore("h2")
+    rig.hosts.reset("h2")
     until("h2 to be believed", lambda: states(cloud)["h2"] == "up", timeout_s=30.0)
