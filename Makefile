@@ -41,9 +41,9 @@ test-lab: $(STAMP) ## the contract, fault and kill tests on the lab's real OpenS
 	@echo "== pytest on the lab"
 	@CI=1 WATARI_TEST_LAB=1 PYTHONPATH=tests $(BIN)/python -m lab --durations=5 $(ARGS)
 
-test-rigs: $(STAMP) ## tests on three libvirt hosts with real QEMU guests; as root
+test-rigs: $(STAMP) ## tests on three libvirt hosts with real QEMU guests, and the contract on eight; as root
 	@echo "== pytest on the rigs"
-	@CI=1 WATARI_TEST_RIGS=1 $(BIN)/python -m pytest -v -p no:xdist tests/rigs --durations=5 $(ARGS)
+	@CI=1 WATARI_TEST_RIGS=1 $(BIN)/python -m pytest -v -p no:xdist tests/rigs tests/contract -k libvirt --durations=5 $(ARGS)
 
 bench-durable: $(STAMP) ## steps per second of the durable executor, beside the bare cost of a step
 	@echo "== benchmark of durable runs"

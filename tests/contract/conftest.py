@@ -1,4 +1,7 @@
-"""The worlds that the contract is tried on: the simulator, and with WATARI_TEST_LAB=1 the lab's real OpenStack."""
+"""The worlds that the contract is tried on.
+
+The simulator always; with WATARI_TEST_LAB=1 the lab's real OpenStack, with WATARI_TEST_RIGS=1 real libvirt hosts.
+"""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -11,6 +14,8 @@ from contract.world import World
 from lab import broken
 from lab.parts import CONTRACT, CONTRACT_ZONE
 from lab.rig import WANTED
+from rigs.libvirt.rig import WANTED as RIGS_WANTED
+from rigs.libvirt.rig import cannot, folder
 from watari.drivers.sim.cloud import SimCloud
 from watari.drivers.sim.demand import TraceDemand
 from watari.drivers.sim.faults import Faults, NoMetrics
@@ -19,6 +24,7 @@ from watari.model.compute import GroupId, Host, HostName, Server, ServerGroup, S
 
 if TYPE_CHECKING:
     from lab_world import LabWorld
+    from rigs.libvirt.world import LibvirtWorld
     from watari.lab.lab import Lab
 
 
@@ -96,14 +102,45 @@ def real(lab: "Lab") -> "LabWorld":
     return world
 
 
-@pytest.fixture(params=[*sorted(WORLDS), *(["lab"] if WANTED else [])])
+@pytest.fixture(scope="session")
+def rigged() -> "Iterator[LibvirtWorld]":
+    """A world of real libvirt hosts with QEMU guests; the same one for every test."""
+    from rigs.libvirt import guest, packages
+    from rigs.libvirt.world import libvirt_world
+
+    if why := cannot():
+        pytest.skip(why)
+    packages.install()
+    with libvirt_world(folder() / "contract", guest.build(folder() / "guest")) as world:
+        yield world
+
+
+@pytest.fixture(params=[*sorted(WORLDS), *(["lab"] if WANTED else []), *(["libvirt"] if RIGS_WANTED else [])])
 def world(request: pytest.FixtureRequest) -> Iterator[World]:
     """Made anew for each test, or, where that is expensive, brought back to its beginning by `restore`."""
-    make = WORLDS.get(request.param)
-    if make is not None:
-        yield make()
-        return
+    if request.param == "lab":
+        yield from _in_the_lab(request)
+    elif request.param == "libvirt":
+        yield from _on_the_rig(request)
+    else:
+        yield WORLDS[request.param]()
+
+
+def _in_the_lab(request: pytest.FixtureRequest) -> Iterator[World]:
     made: World = request.getfixturevalue("real").placed()
     yield made
     with broken.breaking(CONTRACT, request.node.nodeid):
         made.restore()
+
+
+def _on_the_rig(request: pytest.FixtureRequest) -> Iterator[World]:
+    from rigs.libvirt.hosts import standing_in
+
+    made: LibvirtWorld = request.getfixturevalue("rigged")
+    for mark in request.node.iter_markers("needs"):
+        if why := made.lacks.get(mark.args[0]):
+            pytest.skip(why)
+    with standing_in(made.rig.hosts.probe):
+        placed = made.placed()
+        yield placed
+        placed.restore()

@@ -13,6 +13,7 @@ from watari.ports import MigrationId
 # Cold
 
 
+@pytest.mark.needs("cold")
 def test_a_cold_move_arrives_and_waits_to_be_confirmed(world: World) -> None:
     source, before = world.where(world.server), world.clock.now()
     id = world.compute.start_cold_migration(world.server, world.target)
@@ -26,6 +27,7 @@ def test_a_cold_move_arrives_and_waits_to_be_confirmed(world: World) -> None:
     assert (server.host, server.status) == (world.target, "VERIFY_RESIZE")
 
 
+@pytest.mark.needs("cold")
 def test_what_waits_to_be_confirmed_is_no_flight_and_not_past(world: World) -> None:
     past = world.past_of(world.server)
     id = world.compute.start_cold_migration(world.server, world.target)
@@ -35,6 +37,7 @@ def test_what_waits_to_be_confirmed_is_no_flight_and_not_past(world: World) -> N
     assert world.past_of(world.server) == past
 
 
+@pytest.mark.needs("cold")
 def test_confirmed_it_runs_at_the_target_and_the_move_is_past(world: World) -> None:
     source = world.where(world.server)
     id = world.compute.start_cold_migration(world.server, world.target)
@@ -47,6 +50,7 @@ def test_confirmed_it_runs_at_the_target_and_the_move_is_past(world: World) -> N
     assert (move.source, move.target, move.done) == (source, world.target, True)
 
 
+@pytest.mark.needs("cold")
 def test_reverted_it_runs_at_its_source(world: World) -> None:
     source = world.where(world.server)
     id = world.compute.start_cold_migration(world.server, world.target)
@@ -60,6 +64,7 @@ def test_reverted_it_runs_at_its_source(world: World) -> None:
     assert (move.source, move.target, move.done) == (source, world.target, False)
 
 
+@pytest.mark.needs("cold")
 def test_after_it_was_confirmed_it_can_move_on(world: World) -> None:
     id = world.compute.start_cold_migration(world.server, world.target)
     world.arrived(id)
@@ -70,6 +75,7 @@ def test_after_it_was_confirmed_it_can_move_on(world: World) -> None:
     assert (world.where(world.server), world.locate(world.server).status) == (world.spare, "ACTIVE")
 
 
+@pytest.mark.needs("cold")
 @pytest.mark.parametrize("confirmed", [True, False])
 def test_what_was_off_stays_off(world: World, confirmed: bool) -> None:
     source = world.where(world.off)
@@ -84,6 +90,7 @@ def test_what_was_off_stays_off(world: World, confirmed: bool) -> None:
     assert world.locate(world.off).status == "SHUTOFF"
 
 
+@pytest.mark.needs("cold")
 def test_what_waits_to_be_confirmed_moves_nowhere_else(world: World) -> None:
     id = world.compute.start_cold_migration(world.server, world.target)
     world.arrived(id)
@@ -93,6 +100,7 @@ def test_what_waits_to_be_confirmed_moves_nowhere_else(world: World) -> None:
     assert (world.where(world.server), world.locate(world.server).status) == (world.target, "VERIFY_RESIZE")
 
 
+@pytest.mark.needs("cold")
 def test_its_place_at_the_target_is_held_until_it_is_reverted(world: World) -> None:
     id = world.compute.start_cold_migration(world.server, world.snug)
     world.arrived(id)
@@ -103,6 +111,7 @@ def test_its_place_at_the_target_is_held_until_it_is_reverted(world: World) -> N
     assert world.arrived(world.compute.start_cold_migration(world.off, world.snug)).status == "confirm"
 
 
+@pytest.mark.needs("cold")
 def test_its_place_at_the_source_is_held_until_it_is_confirmed(world: World) -> None:
     world.compute.start_live_migration(world.server, world.snug)
     world.settle()
@@ -114,6 +123,7 @@ def test_its_place_at_the_source_is_held_until_it_is_confirmed(world: World) -> 
     assert world.arrived(world.compute.start_cold_migration(world.off, world.snug)).status == "confirm"
 
 
+@pytest.mark.needs("cold")
 def test_while_it_is_copied_cold_it_moves_nowhere_else(world: World) -> None:
     id = world.compute.start_cold_migration(world.server, world.target)
     assert world.refused(lambda: world.compute.start_cold_migration(world.server, world.spare))
@@ -121,6 +131,7 @@ def test_while_it_is_copied_cold_it_moves_nowhere_else(world: World) -> None:
     assert world.arrived(id).status == "confirm"
 
 
+@pytest.mark.needs("cold")
 def test_a_cold_move_is_decided_once(world: World) -> None:
     id = world.compute.start_cold_migration(world.server, world.target)
     world.arrived(id)
@@ -138,6 +149,7 @@ def test_unknown_moves_are_not_decided(world: World) -> None:
             decide(MigrationId("no-such-migration"))
 
 
+@pytest.mark.needs("cold")
 def test_find_adopts_a_cold_move_whatever_its_state_and_no_live_one(world: World) -> None:
     since = world.moment()
     id = world.compute.start_cold_migration(world.server, world.target)
@@ -163,11 +175,23 @@ def test_a_host_that_cannot_take_it_is_refused(world: World) -> None:
     assert world.refused(lambda: world.compute.start_cold_migration(ServerId("no-such-server"), world.target))
 
 
+@pytest.mark.needs("memory of dead hosts")
 def test_nothing_moves_cold_from_a_dead_host(world: World) -> None:
     host = world.where(world.frail)
     with world.dead(host):
         assert world.refused(lambda: world.compute.start_cold_migration(world.frail, world.target))
         assert world.where(world.frail) == host
+
+
+def test_a_cloud_that_has_no_cold_moves_or_evacuations_refuses_them(world: World) -> None:
+    before = world.locate(world.server)
+    if "cold" in world.lacks:
+        with pytest.raises(Refused, match="live only"):
+            world.compute.start_cold_migration(world.server, world.target)
+    if "evacuation" in world.lacks:
+        with pytest.raises(Refused, match="cannot be rebuilt"):
+            world.compute.start_evacuation(world.server)
+    assert world.locate(world.server) == before
 
 
 # Evacuations
@@ -182,6 +206,7 @@ def test_no_server_is_evacuated_from_a_host_that_is_up(world: World) -> None:
     assert world.locate(world.server) == before
 
 
+@pytest.mark.needs("evacuation")
 def test_a_server_of_a_dead_host_is_rebuilt_where_it_was_sent_and_is_off(world: World) -> None:
     since, host = world.moment(), world.where(world.frail)
     with world.dead(host):
@@ -199,6 +224,7 @@ def test_a_server_of_a_dead_host_is_rebuilt_where_it_was_sent_and_is_off(world: 
     assert world.where(world.frail) == world.target
 
 
+@pytest.mark.needs("evacuation")
 def test_without_a_target_the_cloud_chooses_one_of_its_zone(world: World) -> None:
     host = world.where(world.frail)
     with world.dead(host):
@@ -210,6 +236,7 @@ def test_without_a_target_the_cloud_chooses_one_of_its_zone(world: World) -> Non
         assert end.target == chosen
 
 
+@pytest.mark.needs("evacuation")
 def test_a_server_on_its_way_out_of_a_dead_host_is_not_evacuated_twice(world: World) -> None:
     with world.dead(world.where(world.frail)):
         id = world.compute.start_evacuation(world.frail, world.target)
@@ -218,6 +245,7 @@ def test_a_server_on_its_way_out_of_a_dead_host_is_not_evacuated_twice(world: Wo
         assert world.where(world.frail) == world.target
 
 
+@pytest.mark.needs("evacuation")
 def test_an_evacuation_to_a_host_that_cannot_take_it_is_refused(world: World) -> None:
     host = world.where(world.frail)
     with world.dead(host):

@@ -1,5 +1,6 @@
 """What every cloud behind Compute, Meter and Clock does, simulated or real: reading it, and its hosts."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from contract.world import World
 from watari.drivers.snapshot_file import read_snapshot, write_snapshot
-from watari.errors import Refused
+from watari.errors import Refused, Transient
 from watari.model.compute import HostName, ServerId
 from watari.observe.compute import compute_snapshot
 
@@ -119,6 +120,38 @@ def test_a_host_that_is_not_there_is_refused(world: World) -> None:
         world.compute.enable_host(HostName("no-such-host"))
 
 
+def test_a_dead_host_is_down_and_hides_no_other(world: World) -> None:
+    before, host = world.compute.inventory(), world.where(world.frail)
+    with world.dead(host):
+        during = world.compute.inventory()
+        assert (during.hosts[host].state, world.host(host).state) == ("down", "down")
+        assert {name: it for name, it in during.hosts.items() if name != host} == {
+            name: it for name, it in before.hosts.items() if name != host
+        }
+        others = {id: server for id, server in before.servers.items() if server.host != host}
+        assert {id: during.servers.get(id) for id in others} == others
+        assert {id: world.compute.locate(id) for id in others} == others
+    assert world.host(host).state == "up"
+
+
+def test_a_server_of_a_dead_host_is_not_called_gone(world: World) -> None:
+    host = world.where(world.frail)
+    with world.dead(host):
+        if "memory of dead hosts" not in world.lacks:
+            assert world.where(world.frail) == host
+            return
+        asks: tuple[Callable[[], object], ...] = (
+            lambda: world.compute.locate(world.frail),
+            lambda: world.compute.start_live_migration(world.frail, world.target),
+            lambda: world.compute.disable_host(host, "broken"),
+            lambda: world.compute.enable_host(host),
+        )
+        for ask in asks:
+            with pytest.raises(Transient, match=host):
+                ask()
+
+
+@pytest.mark.needs("memory of dead hosts")
 def test_a_dead_host_is_down_and_disabling_does_not_hide_it(world: World) -> None:
     host = world.where(world.frail)
     with world.dead(host):
@@ -130,6 +163,7 @@ def test_a_dead_host_is_down_and_disabling_does_not_hide_it(world: World) -> Non
     assert world.host(host).state == "up"
 
 
+@pytest.mark.needs("memory of dead hosts")
 def test_a_host_that_comes_back_is_still_disabled(world: World) -> None:
     host = world.where(world.frail)
     with world.dead(host):

@@ -52,6 +52,14 @@ def test_a_flight_holds_its_place_at_the_target(world: World) -> None:
     assert world.arrived(id).status == "done"
 
 
+def test_a_flight_holds_its_place_at_the_target_against_other_live_moves(world: World) -> None:
+    with world.held():
+        id = world.compute.start_live_migration(world.server, world.snug)
+        assert world.refused(lambda: world.compute.start_live_migration(world.apart, world.snug))
+    assert world.arrived(id).status == "done"
+    assert world.refused(lambda: world.compute.start_live_migration(world.apart, world.snug))
+
+
 def test_after_the_move_the_server_is_at_the_target_and_the_move_is_past(world: World) -> None:
     source = world.where(world.server)
     id = world.compute.start_live_migration(world.server, world.target)
@@ -60,6 +68,24 @@ def test_after_the_move_the_server_is_at_the_target_and_the_move_is_past(world: 
     move = world.past_of(world.server)[-1]
     assert (move.source, move.target, move.done) == (source, world.target, True)
     assert move.ended <= world.clock.now()
+
+
+def test_a_move_is_past_though_nobody_has_asked_how_it_ended(world: World) -> None:
+    since, source = world.moment(), world.where(world.server)
+    world.compute.start_live_migration(world.server, world.target)
+    world.settle()
+    world.wait("the move to be past", lambda: any(move.ended >= since for move in world.past_of(world.server)))
+    move = world.past_of(world.server)[-1]
+    assert (move.source, move.target, move.done) == (source, world.target, True)
+
+
+def test_a_move_is_known_after_its_server_has_moved_on(world: World) -> None:
+    source = world.where(world.server)
+    first = world.compute.start_live_migration(world.server, world.target)
+    world.settle()
+    assert world.arrived(world.compute.start_live_migration(world.server, world.spare)).status == "done"
+    told = world.compute.migration(first)
+    assert (told.status, told.source, told.target) == ("done", source, world.target)
 
 
 def test_an_inventory_does_not_change_after_it_was_read(world: World) -> None:
@@ -112,6 +138,7 @@ def test_a_host_that_cannot_take_it_is_refused(world: World) -> None:
         assert (world.where(world.server), world.locate(world.server).status) == (home, "ACTIVE")
 
 
+@pytest.mark.needs("groups")
 def test_a_member_of_an_anti_affinity_group_is_refused_beside_another(world: World) -> None:
     assert world.refused(lambda: world.compute.start_live_migration(world.apart, world.apart_from))
 
@@ -175,9 +202,20 @@ def test_a_move_that_is_over_cannot_be_aborted_confirmed_or_reverted(world: Worl
     assert world.where(world.server) == world.target
 
 
-def test_nothing_moves_live_from_or_to_a_dead_host(world: World) -> None:
+@pytest.mark.needs("memory of dead hosts")
+def test_nothing_moves_live_from_a_dead_host(world: World) -> None:
     host = world.where(world.frail)
     with world.dead(host):
         assert world.refused(lambda: world.compute.start_live_migration(world.frail, world.target))
-        assert world.refused(lambda: world.compute.start_live_migration(world.server, host))
         assert world.where(world.frail) == host
+
+
+def test_nothing_moves_live_to_a_dead_host_and_everything_else_goes_on(world: World) -> None:
+    since, host, source = world.moment(), world.where(world.frail), world.where(world.server)
+    with world.dead(host):
+        assert world.refused(lambda: world.compute.start_live_migration(world.server, host))
+        assert world.where(world.server) == source
+        assert world.compute.find_migration(world.server, world.target, since) is None
+        id = world.compute.start_live_migration(world.server, world.target)
+        assert world.arrived(id).status == "done"
+        assert world.where(world.server) == world.target

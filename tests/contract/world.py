@@ -1,8 +1,8 @@
 """What a cloud has to offer so that the contract of the ports can be tried on it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import pytest
@@ -43,6 +43,7 @@ class World:
     )
     patience_s: float = 7200.0  # of the world's clock, for one wait
     look_s: float = 1.0  # between two looks
+    lacks: Mapping[str, str] = field(default_factory=dict)  # of what tests are marked to need: why it is not here
 
     def restore(self) -> None:
         """Called after each test: what moved is home again, hosts are up, or disabled, as at the beginning.

@@ -1,8 +1,5 @@
 """What the tests on the rig share: three hosts, from the first test to the last, and the command to run on them."""
 
-import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rigs.libvirt.hosts import CGROUP_ROOT, CGROUPS
-from rigs.libvirt.rig import WANTED, folder, written
+from rigs.libvirt.rig import WANTED, cannot, folder, written
 
 if TYPE_CHECKING:
     from command import Watari
@@ -28,23 +24,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason=why))
 
 
-def cannot() -> str:
-    """Why this machine can have no hosts; empty: it can."""
-    if os.geteuid() != 0:
-        return "hosts are made of namespaces, which takes root"
-    if missing := [group for group in CGROUPS if not (CGROUP_ROOT / group / "cgroup.procs").exists()]:
-        return f"hosts get cores and counters of their own by cgroups v1, and these are missing: {', '.join(missing)}"
-    if shutil.which("apt-get") is None and shutil.which("libvirtd") is None:
-        return "there is neither libvirtd nor apt-get to install it"
-    tried = subprocess.run(["unshare", "--net", "--mount", "--pid", "--fork", "true"], capture_output=True, text=True)
-    return f"namespaces cannot be made here: {tried.stderr.strip()}" if tried.returncode else ""
-
-
 @pytest.fixture(scope="session")
 def hosts() -> "Iterator[Rig]":
     """The rig, and this process among its hosts."""
     from rigs.libvirt import guest, packages
-    from rigs.libvirt.hosts import PROBE, Hosts, standing_in
+    from rigs.libvirt.hosts import Hosts, standing_in
     from rigs.libvirt.rig import Rig
 
     packages.install()
@@ -55,7 +39,7 @@ def hosts() -> "Iterator[Rig]":
     with ExitStack() as stack:
         stack.callback(made.down)
         made.up()
-        stack.enter_context(standing_in(PROBE))
+        stack.enter_context(standing_in(made.probe))
         yield Rig(made, image)
 
 

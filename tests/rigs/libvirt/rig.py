@@ -1,9 +1,11 @@
 """The rig as the tests use it: hosts, guests on them, Watari's own view of them, and one orchestrator."""
 
 import os
+import shutil
+import subprocess
 import time
 import urllib.request
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,11 +17,23 @@ import yaml
 from command import until
 from orchestrators import consul
 from rigs.libvirt.guest import Guest, Image
-from rigs.libvirt.hosts import SPECS, Hosts
+from rigs.libvirt.hosts import CGROUP_ROOT, CGROUPS, SPECS, Hosts
 
 WANTED = os.environ.get("WATARI_TEST_RIGS") == "1"
 CLOUD = "rig"
 MEMORY_MIB = 4096  # that a host has for its guests, as far as Watari is told
+
+
+def cannot() -> str:
+    """Why this machine can have no hosts; empty: it can."""
+    if os.geteuid() != 0:
+        return "hosts are made of namespaces, which takes root"
+    if missing := [group for group in CGROUPS if not (CGROUP_ROOT / group / "cgroup.procs").exists()]:
+        return f"hosts get cores and counters of their own by cgroups v1, and these are missing: {', '.join(missing)}"
+    if shutil.which("apt-get") is None and shutil.which("libvirtd") is None:
+        return "there is neither libvirtd nor apt-get to install it"
+    tried = subprocess.run(["unshare", "--net", "--mount", "--pid", "--fork", "true"], capture_output=True, text=True)
+    return f"namespaces cannot be made here: {tried.stderr.strip()}" if tried.returncode else ""
 
 
 def folder() -> Path:
@@ -39,15 +53,21 @@ class Rig:
     def connect(self, host: str) -> Any:
         from watari.drivers.libvirt.library import libvirt
 
-        return libvirt().open(SPECS[host].uri)
+        return libvirt().open(self.hosts.specs[host].uri)
 
     def boot(self, host: str, *guests: Guest) -> None:
         """Start them, and wait until all of them answer."""
+        self.start(host, *guests)
+        self.await_answers(*guests)
+
+    def start(self, host: str, *guests: Guest) -> None:
         connection = self.connect(host)
         for guest in guests:
             connection.createXML(guest.xml(self.image), 0)
             self.guests[guest.name] = guest
         connection.close()
+
+    def await_answers(self, *guests: Guest) -> None:
         for guest in guests:
             until(f"{guest.name} to answer", lambda: self.answers(guest))  # noqa: B023
 
@@ -64,12 +84,12 @@ class Rig:
     def boot_id(self, guest: Guest) -> str:
         return self.ask(guest).splitlines()[0]
 
-    def where(self, guest: Guest) -> list[str]:
-        """The hosts on which it runs: exactly one, unless something is very wrong."""
+    def where(self, guest: Guest, hosts: Collection[str] = ()) -> list[str]:
+        """The hosts on which it runs: exactly one, unless something is very wrong. `hosts`: look at these only."""
         from watari.drivers.libvirt.library import libvirt
 
         lv, found = libvirt(), []
-        for name in SPECS:
+        for name in hosts or self.hosts.specs:
             try:
                 connection = self.connect(name)
             except lv.libvirtError:
@@ -107,11 +127,11 @@ class Rig:
         """No guest is left, every host is up, in service and at full speed."""
         from watari.drivers.libvirt.library import libvirt
 
-        for name in SPECS:
+        for name in self.hosts.specs:
             self.hosts.mend(name)
             self.hosts.unshape(name)
             self.hosts.restore(name)
-        for name in SPECS:
+        for name in self.hosts.specs:
             connection = self.connect(name)
             for domain in connection.listAllDomains():
                 try:
@@ -124,7 +144,9 @@ class Rig:
         self.guests.clear()
 
 
-def written(path: Path, orchestrators: list[dict[str, Any]] | None = None, **more: Mapping[str, Any]) -> Path:
+def written(
+    path: Path, orchestrators: list[dict[str, Any]] | None = None, timeout: str = "10s", **more: Mapping[str, Any]
+) -> Path:
     """libvirt.yaml of the rig. `more`: settings of single hosts."""
     hosts = {
         name: {
@@ -137,7 +159,7 @@ def written(path: Path, orchestrators: list[dict[str, Any]] | None = None, **mor
         }
         for name, spec in SPECS.items()
     }
-    section: dict[str, Any] = {"hosts": hosts, "window": "5s"}
+    section: dict[str, Any] = {"hosts": hosts, "window": "5s", "timeout": timeout}
     if orchestrators:
         section["orchestrators"] = orchestrators
     path.write_text(yaml.safe_dump({"clouds": {CLOUD: section}}))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from unit.libvirt.conftest import NOON
 from unit.libvirt.small_hosts import CONFIG, LIVE, SHUTOFF, Domain, Libvirt
-from watari.drivers.libvirt.marks import KEPT, Mark, ended, parsed, read_marks, write_mark, written
+from watari.drivers.libvirt.marks import KEPT, Mark, ended, over, parsed, read_marks, write_mark, written
 from watari.model.compute import HostName
 
 ID = "11111111-1111-4111-8111-111111111111"
@@ -103,3 +103,15 @@ def test_what_has_become_of_a_move_replaces_it(lv: Libvirt) -> None:
 def test_it_is_written_where_it_lasts(lv: Libvirt, domain: Domain, flags: int) -> None:
     write_mark(domain, MARK)
     assert domain.asked[-1] == ("setMetadata", flags)
+
+
+def test_moves_that_nobody_called_over_are_told_by_what_came_after() -> None:
+    h1, h2, h3 = map(HostName, ("h1", "h2", "h3"))
+    onward, again, first = (
+        Mark("m-3", h2, h3, NOON + timedelta(minutes=2)), Mark("m-2", h1, h2, NOON + timedelta(minutes=1)), MARK,
+    )  # fmt: skip
+    moves = (onward, again, first)
+    assert [(m.id, m.result) for m in over(moves, h3)] == [("m-3", "done"), ("m-2", "done"), ("m-1", "failed")]
+    assert [(m.id, m.result) for m in over(moves, h2)] == [("m-2", "done"), ("m-1", "failed")], "it may be beginning"
+    said = ended(first, NOON, "aborted", "by a person")
+    assert list(over((said,), h1)) == [said], "what is written counts"

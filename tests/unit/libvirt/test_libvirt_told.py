@@ -259,3 +259,18 @@ def test_hastened_it_is_switched_to_post_copy(scene: Scene) -> None:
     domain = scene.at_source(job="out")
     scene.rack.cloud.force_migration(MigrationId(ID))
     assert domain.asked == [("migrateStartPostCopy", 0)]
+
+
+# After it moved on
+
+
+def test_a_move_whose_server_has_moved_on_is_found_there_and_was_done(scene: Scene) -> None:
+    onward = Mark(f"20261130T130000-0b0b0b0b/{SERVER}/h2/h3", H2, HostName("h3"), NOON + timedelta(hours=1))
+    scene.rack.daemons["h3"].put(Domain(SERVER, moves=written([onward, MARK])))
+    assert scene.told() == ("done", "")
+
+
+def test_a_move_that_failed_stays_so_after_the_same_move_succeeded(scene: Scene) -> None:
+    again = Mark(f"20261130T130000-0b0b0b0b/{SERVER}/h1/h2", H1, H2, NOON + timedelta(hours=1))
+    scene.at_target(again, ended(MARK, NOON, "failed", "no room"))
+    assert scene.told() == ("failed", "no room")

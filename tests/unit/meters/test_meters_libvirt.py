@@ -1,6 +1,7 @@
 """Counters of libvirt's hosts: resets, moves, hosts that are silent or hang, and how often each is asked."""
 
 import threading
+import time
 from dataclasses import replace
 
 import pytest
@@ -183,6 +184,26 @@ def test_errors_that_are_nobodys_words_are_raised() -> None:
 
     with pytest.raises(ZeroDivisionError):
         Asking(5.0).all([HostName("h1")], ask)
+
+
+def test_a_host_whose_call_never_ends_is_asked_again_after_a_while() -> None:
+    asking, host, for_ever, asked = Asking(0.05, again_s=0.2), HostName("h1"), threading.Event(), 0
+
+    def ask(host: HostName) -> str:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            for_ever.wait(30.0)
+        return "here"
+
+    try:
+        assert isinstance(asking.all([host], ask)[host], Transient)
+        assert isinstance(asking.all([host], ask)[host], Transient)
+        assert asked == 1, "not yet"
+        time.sleep(0.3)
+        assert asking.one(host, ask) == "here"
+    finally:
+        for_ever.set()
 
 
 def test_thousands_of_hosts_are_asked_a_few_at_a_time() -> None:

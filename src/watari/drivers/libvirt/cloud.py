@@ -1,12 +1,14 @@
 """Plain libvirt hosts behind the Compute port."""
 
+import threading
 from collections.abc import Mapping
+from contextlib import nullcontext
 from datetime import datetime
 
 from watari.drivers.libvirt.asking import Asking
 from watari.drivers.libvirt.domains import Domains, Seen
 from watari.drivers.libvirt.hosts import Hosts
-from watari.drivers.libvirt.marks import Mark
+from watari.drivers.libvirt.marks import Mark, over
 from watari.drivers.libvirt.moves import Moves
 from watari.drivers.libvirt.settings import LibvirtSettings
 from watari.errors import Refused, Transient, WatariError
@@ -28,7 +30,8 @@ class LibvirtCloud:
         self.hosts = Hosts(settings)
         self.asking = Asking(float(settings.timeout))
         self.domains = Domains(self.hosts, settings.shared_storage, self.asking)
-        self.moves = Moves(self.hosts, self.domains, settings, clock.now)
+        self._doors = {host: threading.Lock() for host in self.hosts.connections}
+        self.moves = Moves(self.hosts, self.domains, self.asking, settings, clock.now)
 
     def inventory(self) -> Inventory:
         hosts: dict[HostName, Host] = {}
@@ -43,9 +46,10 @@ class LibvirtCloud:
                 continue
             hosts[name], found = answer
             seen += found
-        servers = _servers(seen)
+        servers = _servers(seen, all_answer=not any(host.state == "down" for host in hosts.values()))
         flights = tuple(self._flight(one) for one in seen if one.leaving)
-        past = {mark.id: _past(one.server.id, mark) for one in seen for mark in one.marks if mark.result}
+        ends = ((one.server, mark) for one in seen if not one.copied for mark in over(one.marks, one.server.host))
+        past = {mark.id: _past(server.id, mark) for server, mark in ends}
         return Inventory(self.name, hosts, servers, {}, flights, tuple(past.values()))
 
     def _all_of(self, name: HostName) -> tuple[Host, list[Seen]]:
@@ -75,8 +79,10 @@ class LibvirtCloud:
         seen = self._free(server)
         if seen.server.status != "ACTIVE":
             raise Refused(f"{seen.server.name} is {seen.server.status}; only servers that run move live")
-        self._takes(target, seen.server)
-        return self.moves.start(seen, target, bandwidth_mib_s, style or Style())
+        with self._doors.get(target) or nullcontext():  # one at a time: two do not take the same place
+            self._takes(target, seen.server)
+            asked = self.moves.announce(seen.server, target)
+        return self.moves.start(asked, bandwidth_mib_s, style or Style())
 
     def start_cold_migration(self, server: ServerId, target: HostName) -> MigrationId:
         raise Refused("servers of plain libvirt hosts move live only: nothing would take a cold move back")
@@ -110,21 +116,27 @@ class LibvirtCloud:
         raise Refused(f"move {id} was live: there is nothing to revert")
 
     def disable_host(self, host: HostName, reason: str) -> None:
-        self.hosts.set_out(host, reason)
+        """Raises Transient while the host does not answer: the note is kept on the host itself."""
+        self._set_out(host, reason)
 
     def enable_host(self, host: HostName) -> None:
-        self.hosts.set_out(host, None)
+        """Raises like `disable_host`."""
+        self._set_out(host, None)
+
+    def _set_out(self, name: HostName, reason: str | None) -> None:
+        try:
+            self.asking.one(name, lambda host: self.hosts.set_out(host, reason))
+        except Transient as e:
+            raise Transient(f"{e}; whether {name} is in service is written on it: ask again once it answers") from e
 
     # Before a move
 
     def _free(self, server: ServerId) -> Seen:
-        found, silent = self.domains.find(server)
-        if silent:  # it may run there: never two copies
-            raise Transient(f"server {server} cannot be moved while {', '.join(silent)} does not answer")
+        """Where it runs, which alone matters: hosts that do not answer keep nobody else's servers from moving."""
         seen = self.domains.one(server)
         if seen is None:
             raise Refused(f"there is no server {server}")
-        if seen.leaving or any(one.copied for one in found):
+        if seen.leaving or seen.copied:
             raise Refused(f"{seen.server.name} is being moved already")
         if seen.server.pinned_by:
             raise Refused(f"{seen.server.name} cannot move live: {seen.server.pinned_by}")
@@ -141,8 +153,9 @@ class LibvirtCloud:
             raise Refused(f"{target} is {host.state}: {host.state_note or 'no reason given'}")
         if host.zone != home.zone:
             raise Refused(f"{target} is in {host.zone}, {server.name} in {home.zone}: servers never leave their zone")
-        there = self.domains.on(target)
-        used = sum(one.server.memory_mib for one in there if one.server.status != "SHUTOFF")
+        there = self.asking.one(target, self.domains.on)
+        sizes = {one.server.id: one.server.memory_mib for one in there if one.server.status != "SHUTOFF"}
+        used = sum((self.moves.coming(target) | sizes).values())
         if used + server.memory_mib > host.memory_mib:
             left = host.memory_mib - used
             raise Refused(f"{target} has {left} MiB of memory left, {server.name} needs {server.memory_mib}")
@@ -154,9 +167,10 @@ class LibvirtCloud:
         return Flight(one.server.id, one.server.host, target, mark.asked if mark else self.clock.now())
 
 
-def _servers(seen: list[Seen]) -> dict[ServerId, Server]:
-    """Each server once, where it is: what is only being received somewhere counts at its source."""
+def _servers(seen: list[Seen], all_answer: bool) -> dict[ServerId, Server]:
+    """Each server once, where it is: what is only being received somewhere counts at its source, silent or not."""
     found: dict[ServerId, Server] = {}
+    seen = [one for one in seen if all_answer or not one.copied]
     for one in sorted(seen, key=lambda one: (one.copied, one.server.status not in ("ACTIVE", "MIGRATING"))):
         found.setdefault(one.server.id, one.server)
     return found

@@ -110,7 +110,9 @@ class Domains:
             if found and not found[0].copied and found[0].server.status in RUNS:
                 return found[0]
         found, silent = self.find(id)
-        real = [one for one in found if not one.copied] or found
+        real = [one for one in found if not one.copied]
+        if not real and not silent:
+            real = found
         if real:
             one = min(real, key=lambda one: (one.server.status not in RUNS, one.server.host))
             with self._lock:

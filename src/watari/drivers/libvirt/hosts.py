@@ -61,9 +61,12 @@ class Connection:
 
     def _alive(self) -> Any:
         with self._lock:
-            if self._opened is None or not self._opened.isAlive():
-                self._opened = self._open()
-            return self._opened
+            if self._opened is not None and self._opened.isAlive():
+                return self._opened
+        opened = self._open()  # without the lock: it may hang, and whoever asks after a reset must not
+        with self._lock:
+            self._opened = opened  # of two that opened at once the later is kept, the other ends with its last use
+        return opened
 
     def _open(self) -> Any:
         lv = libvirt()

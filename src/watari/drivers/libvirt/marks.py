@@ -7,7 +7,7 @@
 The newest comes first. A move without a result is under way, or its process ended before it could write more.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -72,6 +72,22 @@ def parsed(xml: str) -> tuple[Mark, ...]:
 
 def ended(mark: Mark, at: datetime, result: str, why: str = "") -> Mark:
     return replace(mark, ended=at, result=result, why=why[:300])
+
+
+def over(marks: tuple[Mark, ...], host: HostName) -> Iterator[Mark]:
+    """The moves that are over of a domain that is on `host`; those nobody has written an end to are told by the next.
+
+    A domain that left for the next move from where this one was to bring it has arrived there.
+    """
+    went_on_from, newest = host, True
+    for mark in marks:
+        if mark.result:
+            yield mark
+        elif went_on_from != mark.source:
+            yield replace(mark, result="done")
+        elif not newest:  # the newest one may be about to begin
+            yield replace(mark, result="failed", why="it did not leave, and nobody has written down why")
+        went_on_from, newest = mark.source, False
 
 
 def _element(mark: Mark) -> str:

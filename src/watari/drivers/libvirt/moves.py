@@ -11,21 +11,23 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from watari.drivers.libvirt.domains import Domains, Seen, job_of
+from watari.drivers.libvirt.asking import Asking
+from watari.drivers.libvirt.domains import RUNS, Domains, Seen, job_of
 from watari.drivers.libvirt.hosts import Hosts
 from watari.drivers.libvirt.library import clean, libvirt, told
-from watari.drivers.libvirt.marks import Mark, ended, write_mark
+from watari.drivers.libvirt.marks import Mark, ended, over, write_mark
 from watari.drivers.libvirt.settings import LibvirtSettings
 from watari.errors import Refused, Transient, WatariError
-from watari.model.compute import HostName, ServerId
+from watari.model.compute import HostName, Server, ServerId
 from watari.ports import Migration, MigrationId, MigrationStatus, Style
 
 log = logging.getLogger(__name__)
 BEGIN_S: Final = 3.0  # how long a request is watched for an answer of "no" before it counts as taken
 LOST: Final = timedelta(seconds=60)  # a mark without a job, on a domain that runs at its source, is dead after this
 MIB: Final = 2**20
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -34,6 +36,8 @@ class Asked:
 
     mark: Mark
     server: ServerId
+    name: str = ""
+    memory_mib: int = 0
     over: threading.Event = field(default_factory=threading.Event)
     why: str = ""  # what libvirt said when it failed
     aborted: bool = False
@@ -45,49 +49,72 @@ class Moves:
 
     hosts: Hosts
     domains: Domains
+    asking: Asking
     settings: LibvirtSettings
     now: Callable[[], datetime]
     _asked: dict[str, Asked] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def start(self, server: Seen, target: HostName, bandwidth_mib_s: float | None, style: Style) -> MigrationId:
-        """Ask and return once it copies, or after BEGIN_S. Raises Refused with libvirt's words."""
-        id = f"{self.now():%Y%m%dT%H%M%S}-{secrets.token_hex(4)}/{server.server.id}/{server.server.host}/{target}"
-        mark = Mark(id, server.server.host, target, self.now())
-        asked = Asked(mark, server.server.id)
-        source = self.hosts.connection(server.server.host)
-        with source.use("write down a move", change=True) as c:
-            write_mark(c.lookupByUUIDString(str(server.server.id)), mark)
-        connection = source.fresh()
+    def announce(self, server: Server, target: HostName) -> Asked:
+        """Take it down before anything is asked: from now on its place counts as taken, until it is over.
+
+        Raises Refused while this process moves the server already.
+        """
+        now = self.now()
+        id = f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}/{server.id}/{server.host}/{target}"
+        asked = Asked(Mark(id, server.host, target, now), server.id, server.name, server.memory_mib)
         with self._lock:
+            if any(other.server == server.id and not other.over.is_set() for other in self._asked.values()):
+                raise Refused(f"{server.name} is being moved already")
             self._asked[id] = asked
+        return asked
+
+    def coming(self, target: HostName) -> dict[ServerId, int]:
+        """MiB of memory of the servers that this process is moving there, which libvirt may not show there yet."""
+        with self._lock:
+            asked = list(self._asked.values())
+        return {one.server: one.memory_mib for one in asked if one.mark.target == target and not one.over.is_set()}
+
+    def start(self, asked: Asked, bandwidth_mib_s: float | None, style: Style) -> MigrationId:
+        """Ask and return once it copies, or after BEGIN_S. Raises Refused with libvirt's words."""
+        mark = asked.mark
+        try:
+            connection = self.asking.one(mark.source, lambda host: self.hosts.connection(host).fresh())
+            self._on(mark.source, asked.server, "write down a move", lambda d: write_mark(d, mark), change=True)
+        except WatariError:
+            asked.over.set()
+            with self._lock:
+                del self._asked[mark.id]
+            raise
         arguments = (connection, asked, bandwidth_mib_s, style)
-        threading.Thread(target=self._carry, args=arguments, daemon=True, name=f"move-{server.server.name}").start()
+        threading.Thread(target=self._carry, args=arguments, daemon=True, name=f"move-{asked.name}").start()
         end = time.monotonic() + BEGIN_S
         while time.monotonic() < end and not asked.over.wait(0.1):
-            with source.use("look at a move") as c:
-                if job_of(c.lookupByUUIDString(str(server.server.id))) == "out":
-                    break
+            if self._on(mark.source, asked.server, "look at a move", job_of) == "out":
+                break
         if asked.over.is_set() and asked.why:
-            raise Refused(f"libvirt will not move {server.server.name} to {target}: {asked.why}")
-        return MigrationId(id)
+            raise Refused(f"libvirt will not move {asked.name} to {mark.target}: {asked.why}")
+        return MigrationId(mark.id)
 
     def migration(self, id: str) -> Migration:
         """Raises Refused for a move that no domain knows."""
         server, *ends = _parts(id)
         found, silent = self.domains.find(server, [end for end in ends if end in self.hosts.connections])
+        if not any(mark.id == id for one in found for mark in one.marks):
+            found, silent = self.domains.find(server)  # it has moved on since
         mark = next((m for one in found for m in one.marks if m.id == id), None)
         if mark is None:
-            if silent:
+            if silent and not _runs(found):
                 raise Transient(f"move {id} may be known on {', '.join(silent)}, which does not answer")
             raise Refused(f"no domain knows of a move {id}")
         return self._told(mark, server, found, silent)
 
     def find(self, server: ServerId, target: HostName, since: datetime) -> Migration | None:
+        """Raises Transient where hosts are silent and the server runs on none of the others: it knows its moves."""
         found, silent = self.domains.find(server)
         marks = {m.id: m for one in found for m in sorted(one.marks, key=lambda m: bool(m.result))}
         ours = [m for m in marks.values() if m.target == target and m.asked >= since and m.kind == "live"]
-        if not ours and silent:
+        if not ours and silent and not _runs(found):
             raise Transient(f"a move of {server} may be known on {', '.join(silent)}, which does not answer")
         newest = max(ours, key=lambda m: m.asked, default=None)
         return None if newest is None else self._told(newest, server, found, silent)
@@ -101,11 +128,13 @@ class Moves:
         with self._lock:
             if id in self._asked:
                 self._asked[id].aborted = True
-        with self.hosts.connection(seen.source).use("abort a move", change=True) as c:
-            domain = c.lookupByUUIDString(str(server))
+
+        def stop(domain: Any) -> None:
             if job_of(domain) != "out":
                 raise Transient(f"move {id} has not begun to copy, or is just over: ask again in a moment")
             domain.abortJob()
+
+        self._on(seen.source, server, "abort a move", stop, change=True)
 
     def force(self, id: str) -> None:
         """Let it end soon: what is not copied yet follows when the server runs at the target already (post-copy)."""
@@ -113,16 +142,15 @@ class Moves:
         seen = self.migration(id)
         if seen.over:
             raise Refused(f"move {id} is {seen.status}; there is nothing to hasten")
-        with self.hosts.connection(seen.source).use("switch a move to post-copy", change=True) as c:
-            c.lookupByUUIDString(str(server)).migrateStartPostCopy(0)
+        self._on(seen.source, server, "switch a move to post-copy", lambda d: d.migrateStartPostCopy(0), change=True)
 
     def limit(self, id: str, mib_s: float) -> None:
         """From now on it copies at that rate at most."""
         server, *_ = _parts(id)
         seen = self.migration(id)
         if not seen.over:
-            with self.hosts.connection(seen.source).use("limit a move", change=True) as c:
-                c.lookupByUUIDString(str(server)).migrateSetMaxSpeed(max(1, int(mib_s)), 0)
+            most = max(1, int(mib_s))
+            self._on(seen.source, server, "limit a move", lambda d: d.migrateSetMaxSpeed(most, 0), change=True)
 
     # What became of it
 
@@ -133,6 +161,10 @@ class Moves:
         source = here.get(mark.source)
         if source is not None and source.leaving and source.marks and source.marks[0].id == mark.id:
             return self._running(base, server)
+        for one in here.values():
+            if any(later.asked > mark.asked for later in one.marks):  # it has moved on since
+                end = next((end for end in over(one.marks, one.server.host) if end.id == mark.id), mark)
+                return replace(base, status=_status(end.result), error=end.why)
         if mark.target in here and source is None and mark.source not in silent:
             return self._closed(base, mark, "done", "")
         if mark.result:
@@ -154,8 +186,7 @@ class Moves:
         )
 
     def _running(self, base: Migration, server: ServerId) -> Migration:
-        with self.hosts.connection(base.source).use("look at a move") as c:
-            stats = c.lookupByUUIDString(str(server)).jobStats()
+        stats = self._on(base.source, server, "look at a move", lambda domain: domain.jobStats())
         total, done = stats.get("data_total", 0), stats.get("data_processed", 0)
         rate = stats.get("memory_bps", 0) + stats.get("disk_bps", 0)
         copying_disk = stats.get("disk_remaining", 0) > 0
@@ -169,11 +200,20 @@ class Moves:
         if not mark.result:
             host = mark.target if result == "done" else mark.source
             try:
-                with self.hosts.connection(host).use("write down how a move ended", change=True) as c:
-                    write_mark(c.lookupByUUIDString(str(base.server)), ended(mark, self.now(), result, why))
+                end = ended(mark, self.now(), result, why)
+                self._on(host, base.server, "write down how a move ended", lambda d: write_mark(d, end), change=True)
             except WatariError as e:
                 log.info("%s", e)
         return replace(base, status=_status(result), error=why)
+
+    def _on(self, host: HostName, server: ServerId, what: str, do: Callable[[Any], T], *, change: bool = False) -> T:
+        """Do something with a server's domain. Raises like `Connection.use`, and Transient once it takes too long."""
+
+        def ask(name: HostName) -> T:
+            with self.hosts.connection(name).use(what, change=change) as c:
+                return do(c.lookupByUUIDString(str(server)))
+
+        return self.asking.one(host, ask)
 
     # The call that takes as long as the move
 
@@ -214,16 +254,24 @@ class Moves:
 
     def _shape(self, asked: Asked, style: Style) -> None:
         """The pause that is allowed at the end can only be set while the move is under way."""
+
+        def pause(domain: Any) -> bool:
+            copies = job_of(domain) == "out"
+            if copies:
+                domain.migrateSetMaxDowntime(max(1, int(style.max_downtime_s * 1000)), 0)
+            return copies
+
         while not asked.over.wait(0.1):
             try:
-                with self.hosts.connection(asked.mark.source).use("set a move's pause", change=True) as c:
-                    domain = c.lookupByUUIDString(str(asked.server))
-                    if job_of(domain) == "out":
-                        domain.migrateSetMaxDowntime(max(1, int(style.max_downtime_s * 1000)), 0)
-                        return
+                if self._on(asked.mark.source, asked.server, "set a move's pause", pause, change=True):
+                    return
             except WatariError as e:
                 log.info("%s", e)
                 return
+
+
+def _runs(found: list[Seen]) -> bool:
+    return any(one.server.status in RUNS and not one.copied for one in found)
 
 
 def _parts(id: str) -> tuple[ServerId, HostName, HostName]:
