@@ -5,8 +5,9 @@ from datetime import timedelta
 
 import pytest
 
+from times import NOON
 from unit.exporter.small_libvirt import PAUSED
-from unit.libvirt.conftest import NOON, Rack
+from unit.libvirt.conftest import Rack
 from unit.libvirt.small_hosts import SHUTOFF, Daemon, Domain, received
 from watari.drivers.libvirt.marks import Mark, ended, parsed, written
 from watari.drivers.libvirt.moves import LOST, MIB, Asked
