@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from meters.times import SetClock
+from times import SetClock
 from watari.drivers.libvirt.meter import LibvirtGauge, LibvirtMeterSettings
 from watari.errors import Transient
 from watari.model.compute import HostName, Server, ServerId

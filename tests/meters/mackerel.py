@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from meters.times import SetClock
 from orchestrators.answering import Answer, Request, Served, serving
+from times import SetClock
 
 KEY = "s3cret-key"
 LONGEST = 8192  # characters of a request's address that servers on the way take

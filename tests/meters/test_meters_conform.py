@@ -11,7 +11,7 @@ import pytest
 from meters import mackerel
 from meters.hosts import PAUSED, CountingHost, Guest, gauge_of
 from meters.mackerel import Agent
-from meters.times import NOON, SetClock
+from times import NOON, SetClock
 from unit.prometheus.live_prometheus import History, guest, prometheus, vm
 from watari.conformance.meter import MeterConformance, MeterWorld
 from watari.drivers.gauges import Surroundings, open_gauges

@@ -42,8 +42,11 @@ class LabUp(WatariCommand):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
+        from watari.lab.measured import wait_for_metrics
+
         lab = _described(parsed_args, self)
         lab.up()
+        wait_for_metrics(lab.spec, self.hint)  # so that the next command finds every server's load
         if not self.quiet:
             self.stdout.write(next_steps(lab))
         return DONE

@@ -2,30 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from times import SetClock
 from unit.libvirt.small_hosts import Daemon, Libvirt
 from watari.drivers.libvirt import hosts, library
 from watari.drivers.libvirt.cloud import LibvirtCloud
 from watari.drivers.libvirt.settings import HostSettings, LibvirtSettings
 
-NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
 NAMES = ("h1", "h2", "h3")
-
-
-@dataclass
-class SetClock:
-    """Time that stands still until it is told to go on."""
-
-    at: datetime = NOON
-
-    def now(self) -> datetime:
-        return self.at
-
-    def sleep(self, seconds: float) -> None:
-        self.at += timedelta(seconds=seconds)
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ class Domain:
     moves: str | None = None
     persistent: bool = False
     stats: dict[str, Any] = field(default_factory=dict)
-    asked: list[tuple[str, Any]] = field(default_factory=list)  # of changes
+    asked: list[tuple[Any, ...]] = field(default_factory=list)  # of changes
 
     def UUIDString(self) -> str:
         return self.uuid
@@ -77,7 +77,7 @@ class Domain:
         self.asked.append(("abortJob", None))
 
     def migrateSetMaxSpeed(self, mib_s: int, flags: int) -> None:
-        self.asked.append(("migrateSetMaxSpeed", mib_s))
+        self.asked.append(("migrateSetMaxSpeed", mib_s, flags))
 
     def migrateStartPostCopy(self, flags: int) -> None:
         self.asked.append(("migrateStartPostCopy", flags))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unit.libvirt.conftest import NOON
+from times import NOON
 from unit.libvirt.small_hosts import CONFIG, LIVE, SHUTOFF, Domain, Libvirt
 from watari.drivers.libvirt.marks import KEPT, Mark, ended, over, parsed, read_marks, write_mark, written
 from watari.model.compute import HostName

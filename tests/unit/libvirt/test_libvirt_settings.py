@@ -71,7 +71,7 @@ ADDRESS = "write an address such as qemu+ssh://root@h1/system, qemu+tls://h1/sys
         ),
         ({"zones": "az2"}, ".hosts.h1.zones: there is no such key; did you mean zone?"),
         ({"zone": ""}, ".hosts.h1.zone: string should have at least 1 character"),
-        ({"move_address": ""}, ".hosts.h1.move_address: string should have at least 1 character"),
+        ({"move_address": "10.0.9.1"}, ".hosts.h1.move_address: write an address such as tcp://10.0.1.7, of a net"),
         ({"link_mib_s": 0}, ".hosts.h1.link_mib_s: input should be greater than 0"),
         ({"cpus": 0}, ".hosts.h1.cpus: input should be greater than 0"),
         ({"cpu_ratio": -1}, ".hosts.h1.cpu_ratio: input should be greater than 0"),

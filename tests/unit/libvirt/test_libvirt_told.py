@@ -5,8 +5,9 @@ from datetime import timedelta
 
 import pytest
 
+from times import NOON
 from unit.exporter.small_libvirt import PAUSED
-from unit.libvirt.conftest import NOON, Rack
+from unit.libvirt.conftest import Rack
 from unit.libvirt.small_hosts import SHUTOFF, Daemon, Domain, received
 from watari.drivers.libvirt.marks import Mark, ended, parsed, written
 from watari.drivers.libvirt.moves import LOST, MIB, Asked
@@ -19,6 +20,7 @@ H1, H2 = HostName("h1"), HostName("h2")
 ID = f"20261130T120000-0a0a0a0a/{SERVER}/h1/h2"
 MARK = Mark(ID, H1, H2, NOON)
 LATER = LOST.total_seconds() + 1
+AFTER_THE_SWITCH = 1  # VIR_DOMAIN_MIGRATE_MAX_SPEED_POSTCOPY
 
 
 @dataclass
@@ -244,7 +246,7 @@ def test_only_a_move_that_copies_can_be_aborted(scene: Scene) -> None:
 def test_limits_are_whole_mib_and_one_at_least(scene: Scene, asked: float, told: int) -> None:
     domain = scene.at_source(job="out")
     scene.rack.cloud.limit_migration(MigrationId(ID), asked)
-    assert domain.asked == [("migrateSetMaxSpeed", told)]
+    assert domain.asked == [("migrateSetMaxSpeed", told, 0), ("migrateSetMaxSpeed", told, AFTER_THE_SWITCH)]
 
 
 def test_a_move_that_is_over_is_neither_limited_nor_hastened(scene: Scene) -> None:
@@ -274,3 +276,15 @@ def test_a_move_that_failed_stays_so_after_the_same_move_succeeded(scene: Scene)
     again = Mark(f"20261130T130000-0b0b0b0b/{SERVER}/h1/h2", H1, H2, NOON + timedelta(hours=1))
     scene.at_target(again, ended(MARK, NOON, "failed", "no room"))
     assert scene.told() == ("failed", "no room")
+
+
+def test_a_definition_that_is_left_at_the_source_is_off_and_the_guest_that_runs_has_moved(scene: Scene) -> None:
+    scene.at_source(status=(SHUTOFF, 1))
+    scene.at_target()
+    assert scene.told()[0] == "done"
+
+
+def test_a_move_that_ended_well_while_its_hosts_were_looked_at_is_looked_at_again(scene: Scene) -> None:
+    scene.at_source()
+    scene.asked_here(over=True)
+    assert scene.unknown() == f"move {ID} has just ended: look again"

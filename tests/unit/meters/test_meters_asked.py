@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from meters.times import NOON, SetClock
+from times import NOON, SetClock
 from watari.errors import Permanent, Transient, WatariError
 from watari.model.compute import ServerId
 from watari.model.readings import Reading, Rule, Told

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from meters.times import SetClock
+from times import SetClock
 from watari.drivers.gauges import BUILT_IN, RuleSettings, Surroundings, open_gauges, read_rule
 from watari.drivers.libvirt.meter import LibvirtMeterSettings
 from watari.drivers.mackerel import MackerelSettings

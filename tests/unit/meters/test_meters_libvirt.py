@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from meters.hosts import PAUSED, SHUTOFF, CountingHost, Guest, gauge_of
-from meters.times import NOON, SetClock
+from times import NOON, SetClock
 from watari.drivers.gauges import Surroundings, open_gauges
 from watari.drivers.libvirt.asking import Asking
 from watari.drivers.libvirt.counters import NO_DELAY, ODD, OFF, YOUNG, Look, between, counted

@@ -2,7 +2,7 @@
 
 import pytest
 
-from meters.times import SetClock
+from times import SetClock
 from watari.drivers.gauges import Surroundings, open_gauges, read_rule
 from watari.errors import BadInput
 from watari.model.readings import Rule

@@ -2,31 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from times import SetClock
 from unit.openstack.small_nova import SmallNova, node_row, server_row, service_row
 from unit.openstack.stub import Answer, Stub, serving
 from watari.drivers.openstack import OpenStackCloud, connect
-
-NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
-
-
-@dataclass
-class SetClock:
-    """Time that stands still until it is told to go on."""
-
-    at: datetime = NOON
-
-    def now(self) -> datetime:
-        return self.at
-
-    def sleep(self, seconds: float) -> None:
-        self.at += timedelta(seconds=seconds)
 
 
 @dataclass

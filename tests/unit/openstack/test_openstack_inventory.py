@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from unit.openstack.conftest import NOON, Opener
+from times import NOON
+from unit.openstack.conftest import Opener
 from unit.openstack.small_nova import SmallNova, node_row, record_row, server_row, service_row
 from unit.openstack.stub import Json
 from watari.errors import Transient

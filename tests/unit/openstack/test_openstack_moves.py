@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from unit.openstack.conftest import NOON, Opened
+from times import NOON
+from unit.openstack.conftest import Opened
 from unit.openstack.small_nova import SmallNova, action_row, event_row, progress_row, record_row
 from unit.openstack.stub import Answer
 from watari.errors import Refused, Transient

@@ -201,9 +201,10 @@ def about(xml: str, sizes: Any = None) -> About:
     memory = root.find("memory")
     size = int(memory.text or 0) * unit.get(memory.get("unit", "KiB"), 1024) if memory is not None else 0
     disk_gib = 0 if sizes is None else _disk_gib(root, sizes)
-    vcpus = int(root.findtext("vcpu") or 1)
+    vcpus = root.find("vcpu")
+    count = int((vcpus.get("current") or vcpus.text or 1) if vcpus is not None else 1)
     name = said.name or root.findtext("name") or ""
-    return About(name, size // 2**20, vcpus, disk_gib, said.project_id, said.flavor, _pinned(root), own)
+    return About(name, size // 2**20, count, disk_gib, said.project_id, said.flavor, _pinned(root), own)
 
 
 def nova(root: ElementTree.Element) -> Nova:

@@ -4,6 +4,7 @@ The source's daemon carries a move out (peer to peer): it goes on when the proce
 process knew is in the domain's own metadata (marks.py): any other one finds the move and says what became of it.
 """
 
+import contextlib
 import logging
 import secrets
 import threading
@@ -149,8 +150,7 @@ class Moves:
         server, *_ = _parts(id)
         seen = self.migration(id)
         if not seen.over:
-            most = max(1, int(mib_s))
-            self._on(seen.source, server, "limit a move", lambda d: d.migrateSetMaxSpeed(most, 0), change=True)
+            self._on(seen.source, server, "limit a move", lambda d: _limit(d, max(1, int(mib_s))), change=True)
 
     # What became of it
 
@@ -165,7 +165,7 @@ class Moves:
             if any(later.asked > mark.asked for later in one.marks):  # it has moved on since
                 end = next((end for end in over(one.marks, one.server.host) if end.id == mark.id), mark)
                 return replace(base, status=_status(end.result), error=end.why)
-        if mark.target in here and source is None and mark.source not in silent:
+        if _arrived(here.get(mark.target), source, known=mark.source not in silent):
             return self._closed(base, mark, "done", "")
         if mark.result:
             return replace(base, status=_status(mark.result), error=mark.why)
@@ -176,6 +176,8 @@ class Moves:
         runs = source is not None and source.server.status == "ACTIVE"  # libvirt resumes it only when nothing arrived
         if not runs and (mark.source in silent or mark.target in silent):
             raise Transient(f"what became of move {mark.id} cannot be told: {', '.join(silent)} does not answer")
+        if asked is not None and not asked.why:  # it ended well since the hosts were looked at
+            raise Transient(f"move {mark.id} has just ended: look again")
         if asked is not None:
             gone = f"{mark.target} does not answer any more: " if mark.target in silent else ""
             return self._closed(base, mark, "aborted" if asked.aborted else "failed", gone + asked.why)
@@ -248,6 +250,8 @@ class Moves:
         params: dict[str, Any] = {}
         if bandwidth_mib_s is not None:
             params[lv.VIR_MIGRATE_PARAM_BANDWIDTH] = max(1, int(bandwidth_mib_s))
+            if style.post_copy_after_s is not None:
+                params[lv.VIR_MIGRATE_PARAM_BANDWIDTH_POSTCOPY] = params[lv.VIR_MIGRATE_PARAM_BANDWIDTH]
         if target.move_address is not None:
             params[lv.VIR_MIGRATE_PARAM_URI] = target.move_address
         return target.peer_uri or target.uri, params, flags
@@ -272,6 +276,25 @@ class Moves:
 
 def _runs(found: list[Seen]) -> bool:
     return any(one.server.status in RUNS and not one.copied for one in found)
+
+
+def _limit(domain: Any, mib_s: int) -> None:
+    lv = libvirt()
+    domain.migrateSetMaxSpeed(mib_s, 0)
+    with contextlib.suppress(lv.libvirtError):  # of a move that cannot switch to post-copy there is no such limit
+        domain.migrateSetMaxSpeed(mib_s, lv.VIR_DOMAIN_MIGRATE_MAX_SPEED_POSTCOPY)
+
+
+def _arrived(target: Seen | None, source: Seen | None, *, known: bool) -> bool:
+    """Whether it is at its target: its source has no such domain any more, or one that is off beside one that runs.
+
+    Not `known`: the source is silent. libvirt resumes a guest there when it does not hear of its arrival.
+    """
+    if target is None:
+        return False
+    if source is None:
+        return known
+    return source.server.status == "SHUTOFF" and target.server.status in RUNS
 
 
 def _parts(id: str) -> tuple[ServerId, HostName, HostName]:

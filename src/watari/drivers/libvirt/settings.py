@@ -28,6 +28,14 @@ def _uri(text: str) -> str:
     return text
 
 
+def _move_address(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("tcp", "rdma") or not parts.hostname:
+        raise ValueError("write an address such as tcp://10.0.1.7, of a network that is for moves")
+    return text
+
+
+MoveAddress = Annotated[str, AfterValidator(_move_address)]
 Uri = Annotated[str, AfterValidator(_uri)]
 
 
@@ -40,7 +48,7 @@ class HostSettings:
 
     uri: Uri
     peer_uri: Uri | None = None
-    move_address: Word | None = None
+    move_address: MoveAddress | None = None
     zone: Word = "az1"
     link_mib_s: Annotated[float, Field(gt=0)] = 1192.0
     cpus: Annotated[float, Field(gt=0)] | None = None

@@ -1,4 +1,4 @@
-"""A clock for meters that stands still until it is slept on."""
+"""A clock for tests, that stands still until it is slept on."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
