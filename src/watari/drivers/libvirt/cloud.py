@@ -47,7 +47,8 @@ class LibvirtCloud:
             hosts[name], found = answer
             seen += found
         servers = _servers(seen, all_answer=not any(host.state == "down" for host in hosts.values()))
-        flights = tuple(self._flight(one) for one in seen if one.leaving)
+        coming = {one.server.id: one.server.host for one in seen if one.copied}
+        flights = tuple(flight for one in seen if one.leaving and (flight := self._flight(one, coming)) is not None)
         ends = ((one.server, mark) for one in seen if not one.copied for mark in over(one.marks, one.server.host))
         past = {mark.id: _past(server.id, mark) for server, mark in ends}
         return Inventory(self.name, hosts, servers, {}, flights, tuple(past.values()))
@@ -160,10 +161,15 @@ class LibvirtCloud:
             left = host.memory_mib - used
             raise Refused(f"{target} has {left} MiB of memory left, {server.name} needs {server.memory_mib}")
 
-    def _flight(self, one: Seen) -> Flight:
-        """Under way, whoever asked: of moves that are not ours libvirt does not tell the target."""
+    def _flight(self, one: Seen, coming: Mapping[ServerId, HostName]) -> Flight | None:
+        """Under way, whoever asked. Of moves that are not ours the target is where it is being received.
+
+        None where that is not seen: the server is MIGRATING all the same, and nobody moves it.
+        """
         mark = next((m for m in one.marks if not m.result and m.source == one.server.host), None)
-        target = mark.target if mark else HostName("")
+        target = mark.target if mark else coming.get(one.server.id)
+        if target is None:
+            return None
         return Flight(one.server.id, one.server.host, target, mark.asked if mark else self.clock.now())
 
 
