@@ -1,7 +1,7 @@
 """A small Consul: one server for the catalog and for the agent of every node, as its API documentation says.
 
-What is not as in the real one: no anti-entropy, no ACLs but one token, every node's agent has the same address with the
-node's name in its path.
+What is not as in the real one: the catalog follows an agent at once unless the node `lags`, no ACLs but one token, every
+node's agent has the same address with the node's name in its path.
 """
 
 from collections.abc import Iterator
@@ -25,17 +25,28 @@ class Node:
     maintenance: str | None = None
     meta: dict[str, str] = field(default_factory=dict)
     serf: str = "passing"
+    lags: bool = False  # its agent has not told the catalog yet: that one shows `shown`
+    shown: str | None = None
 
     @property
     def checks(self) -> list[dict[str, Any]]:
+        """As the catalog has them."""
+        return self._checks(self.shown if self.lags else self.maintenance)
+
+    @property
+    def own_checks(self) -> list[dict[str, Any]]:
+        """As its agent has them."""
+        return self._checks(self.maintenance)
+
+    def _checks(self, maintenance: str | None) -> list[dict[str, Any]]:
         base = {"Node": self.name, "Notes": "", "ServiceName": ""}
         rows = [{**base, "CheckID": "serfHealth", "Name": "Serf Health Status", "Status": self.serf}]
         for service, status in self.services.items():
             rows.append(
                 {**base, "CheckID": f"service:{service}", "Name": service, "Status": status, "ServiceName": service}
             )
-        if self.maintenance is not None:
-            notes = self.maintenance or "Maintenance mode is enabled for this node, but no reason was provided."
+        if maintenance is not None:
+            notes = maintenance or "Maintenance mode is enabled for this node, but no reason was provided."
             rows.append(
                 {**base, "CheckID": MAINTENANCE, "Name": "Node Maintenance Mode", "Status": "critical", "Notes": notes}
             )
@@ -78,6 +89,8 @@ class Datacenter:
                 return 200, [f"{address}:8300" for address in self.peers]
             case "GET", ["v1", "operator", "autopilot", "health"]:
                 return 200, {"Healthy": True, "FailureTolerance": self.tolerance, "Servers": []}
+            case "GET", ["agent", name, "v1", "agent", "checks"]:
+                return 200, {c["CheckID"]: c for c in self.nodes[name].own_checks}
             case "PUT", ["agent", name, "v1", "agent", "maintenance"]:
                 return self._maintain(name, request)
         return 404, "no such endpoint"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrators import cluster
+from orchestrators import cluster, consul
 from unit.act.test_act_orchestrated import H1, H2, Bench
 from watari.act.journal import Run
 from watari.drivers.clock import RealTime
@@ -130,3 +130,52 @@ def test_killed_between_detach_and_attach_it_is_schedulable_after_a_resume(scene
     scene.bench.until_true(lambda: scene.bench.run.over)
     assert scene.bench.host() == H2
     assert scene.is_schedulable
+
+
+def test_a_catalog_of_consul_that_lags_behind_its_agent_is_waited_for() -> None:
+    with consul.running() as made:
+        node = made.add(consul.Node("web-1", "fd00::7", {"web": "passing"}, lags=True))
+        made.add(consul.Node("web-2", "10.0.0.2", {"web": "passing"}))
+        assert made.served is not None
+        url = made.served.url
+        section = {
+            "kind": "consul",
+            "name": "it",
+            "address": url,
+            "agent": f"{url}/agent/{{node}}",
+            "token": consul.TOKEN,
+        }
+        around = Surroundings(RealTime(), "clouds.yaml: here.watari")
+        it = open_orchestrators([section], around)["it"]
+        it.detach("web-1", "watari: it is being moved")
+        standing = it.standing("web-1")
+        assert standing is not None
+        assert (standing.out, standing.ours, standing.left) == (True, True, "the catalog does not show it yet")
+        later = open_orchestrators([section], around)["it"]  # another process, which was told nothing
+        later.attach("web-1", "")
+        assert node.maintenance is None
+
+
+def test_a_node_of_one_name_in_two_orchestrators_is_put_back_into_the_second_although_the_first_fails() -> None:
+    bench = Bench(attach_deadline_s=30.0)
+    bench.k8s.nodes, bench.lb.nodes = {"web-1": bench.k8s.nodes["n1"]}, {"web-1": bench.lb.nodes["s1"]}
+    bench.executor = bench.restarted()
+    bench.run = bench.executor.submit(plan(bench.snapshot(), bench.policy))
+    bench.lb.stubborn = True  # the last to be left is the first to come back
+    bench.until("failed")
+    assert bench.host() == H2
+    assert bench.k8s.left_out() == {}, "nobody forgot the other one"
+    assert [str(r.step) for r in bench.run.left_out()] == ["attach web-1 to lb"]
+    assert bench.run.stopping, "no more are taken out"
+
+
+@pytest.mark.parametrize("cancel", [False, True])
+def test_an_api_that_never_answers_again_while_it_leaves_ends_in_time(scene: Scene, cancel: bool) -> None:
+    held = cluster.Pod("db-0", NODE, "StatefulSet", blocked=(429, "no room"))
+    scene.made.pods.append(held)
+    scene.bench.until_true(lambda: scene.bench.steps()[0] == "running")
+    scene.made.emulator.fate = 503
+    scene.bench.run.cancelled = cancel
+    scene.bench.until("failed")
+    assert scene.bench.host() == H1
+    assert "OUT OF SERVICE" in scene.bench.record.note

@@ -43,8 +43,13 @@ class StepRecord:
 
     @property
     def untouched(self) -> bool:
-        """Nothing was asked for yet: it waits, or was found done already."""
-        return self.state == "pending" or (self.state == "done" and self.asked_at is None)
+        """Nothing was asked for yet: it waits, or was found done already.
+
+        A move that waits again was never taken; a Detach that does may have been heard.
+        """
+        if self.state == "pending":
+            return self.asked_at is None or not isinstance(self.step, Detach)
+        return self.state == "done" and self.asked_at is None
 
     @property
     def asked(self) -> bool:

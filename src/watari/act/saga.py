@@ -97,12 +97,14 @@ class Saga:
         try:
             self._step(run, record, current, now)
         except Transient as e:
-            self._later(current, str(e), now)
+            self._later(run, current, str(e), now)
         except Permanent as e:
-            doubt = f"; look whether the cloud goes on with {current.handle}" if current.state == "running" else ""
-            current.state, current.note, current.ended_at = "failed", f"{e}{doubt}", now
+            if isinstance(current.step, Attach):  # until its deadline: somebody may mend what is wrong
+                self._later(run, current, str(e), now)
+            else:
+                _fail(current, str(e), now)
         else:
-            current.setbacks = 0
+            current.setbacks, current.tried_at = 0, current.tried_at if isinstance(current.step, MOVES) else None
         self._conclude(run, record, current if (current.state, current.note) != before else None, now)
 
     def adopt(self, run: Run, record: OperationRecord) -> None:
@@ -336,10 +338,18 @@ class Saga:
         if first:
             self._poll(run, record, r, now)
 
-    def _later(self, r: StepRecord, why: str, now: datetime) -> None:
+    def give_up(self, run: Run, record: OperationRecord, why: str) -> None:
+        """End an operation that cannot go on, and take back what it left behind: servers go back into service."""
+        now = self.clock.now()
+        r = record.current
+        _fail(r, why, now)
+        self._conclude(run, record, r, now)
+
+    def _later(self, run: Run, r: StepRecord, why: str, now: datetime) -> None:
         """Nothing changed, or nobody knows: ask again later, less and less often.
 
-        Given up is only what was certainly not begun. A move under way is watched for as long as it takes.
+        Given up is what was certainly not begun; a server that does not get empty in time; and, once the run is
+        cancelled, a move of which nobody can tell how it is. Any other move is watched for as long as it takes.
         """
         r.setbacks += 1
         wait = BACKOFF_S[min(r.setbacks, len(BACKOFF_S)) - 1]
@@ -348,6 +358,16 @@ class Saga:
             r.tried_at = r.tried_at or now
             if (now - r.tried_at).total_seconds() > r.step.deadline_s:
                 r.state, r.ended_at, r.note = "failed", now, LEFT_OUT.format(r.step.orchestrator) + why
+            return
+        if isinstance(r.step, Detach) and r.state == "running":
+            late = (now - (r.begun_at or now)).total_seconds() > r.step.deadline_s
+            if late or run.cancelled:
+                r.state, r.ended_at = "failed", now
+                what = "cancelled" if run.cancelled else f"not empty after {format_duration(r.step.deadline_s)}"
+                r.note = f"{what}: {why}"
+            return
+        if run.cancelled and r.state == "running" and r.setbacks > len(BACKOFF_S):
+            _fail(r, f"cancelled: {why}", now)
             return
         if r.setbacks > len(BACKOFF_S) and r.state in ("pending", "intended"):
             r.state, r.ended_at = ("skipped" if r.asked_at is None else "failed"), now
@@ -382,11 +402,20 @@ class Saga:
                 self.handlers[type(r.step)].undo(r.step, r.handle or "")
                 r.state, r.ended_at = "undone", now
             except Transient as e:
-                self._later(r, str(e), now)
+                self._later(run, r, str(e), now)
             except Permanent as e:
-                r.state, r.ended_at, r.note = "failed", now, f"could not be undone: {e}"
+                if isinstance(r.step, Detach):  # until its deadline: somebody may mend what is wrong
+                    self._later(run, r, str(e), now)
+                else:
+                    r.state, r.ended_at, r.note = "failed", now, f"could not be undone: {e}"
             if not any(s.state == "undoing" for s in record.steps):
                 record.state = state_of(record)
             self.books.write(run, record, r)
             if r.state == "undoing":
                 return
+
+
+def _fail(r: StepRecord, why: str, now: datetime) -> None:
+    """Whatever is under way may go on without us, and that is said."""
+    doubt = f"; look whether the cloud goes on with {r.handle}" if r.state == "running" else ""
+    r.state, r.note, r.ended_at = "failed", f"{why}{doubt}", now

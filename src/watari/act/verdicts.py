@@ -13,8 +13,10 @@ def has_to_be_undone(record: OperationRecord, r: StepRecord) -> bool:
     to nothing may have done half of its work; once its Attach was tried there is no other way to put the server back.
     """
     if isinstance(r.step, Detach):
-        back = any(isinstance(o.step, Attach) and o.step.member == r.step.member and o.asked_at for o in record.steps)
-        return r.state in ("done", "failed") and r.asked_at is not None and not back
+        here = (r.step.orchestrator, r.step.member)
+        back = (o for o in record.steps if isinstance(o.step, Attach) and (o.step.orchestrator, o.step.member) == here)
+        heard = r.asked_at is not None and r.state in ("done", "failed", "skipped")
+        return heard and not any(o.asked_at for o in back)
     return r.state == "done" and r.handle is not None and not isinstance(r.step, (*MOVES, Attach))
 
 

@@ -3,13 +3,15 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from watari.app.clouds import Cloud
-from watari.errors import BadInput, Permanent, Transient
+from watari.errors import BadInput, Permanent, Transient, WatariError
 from watari.model.compute import Server
 from watari.ports import Orchestrator, Standing
 
 LOOK_S = 2.0
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +62,27 @@ def attach(
         known = ", ".join(cloud.orchestrators) or "none is configured"
         raise BadInput(f"cloud {cloud.name} has no orchestrator {named}; there are: {known}")
     chosen = [o for o in cloud.orchestrators.values() if named in (None, o.name)]
-    out = [o for o in chosen if (_is_out(o, member) if anyway else member in o.left_out())]
+    errors: list[WatariError] = []
+    out = [o for o in chosen if _tried(errors, lambda o=o: _is_out(o, member) if anyway else member in o.left_out())]  # type: ignore[misc]
+    if not out and errors:
+        raise errors[0]
     if not out:
         where = ", ".join(o.name for o in chosen) or "any orchestrator"
         whose = "" if anyway else " as far as watari's notes there say (HAProxy keeps none: add --anyway)"
         raise BadInput(f"{member} is not out of service in {where}{whose}; see watari members list")
-    for orchestrator in out:
-        _attach(orchestrator, member, "" if anyway else orchestrator.was(member), patience_s, say)
+    for orchestrator in out:  # one that cannot keeps it out of no other one
+        _tried(errors, lambda o=orchestrator: _attach(o, member, "" if anyway else o.was(member), patience_s, say))  # type: ignore[misc]
+    if errors:
+        raise errors[0]
     return [o.name for o in out]
+
+
+def _tried(errors: list[WatariError], do: Callable[[], T]) -> T | None:
+    try:
+        return do()
+    except WatariError as e:
+        errors.append(e)
+        return None
 
 
 def _is_out(orchestrator: Orchestrator, member: str) -> bool:

@@ -67,9 +67,10 @@ def begin(
     A run of this plan that is not over is gone on with, however the cloud looks by now: it knows what it did. The way
     back is judged server by server, when its turn comes.
     """
-    if plan.job != UNDO and not any(row.plan_id == plan.id for row in list_runs(store, only_open=True)):
+    if not any(row.plan_id == plan.id for row in list_runs(store, only_open=True)):
         inventory = cloud.inventory(FRESH_S)
-        check_cloud(plan, inventory)
+        if plan.job != UNDO:
+            check_cloud(plan, inventory)
         check_members(plan, inventory, tuple(cloud.orchestrators.values()))
     return submit(store, plan, cloud.name, policy, cloud.clock.now(), starved)
 
@@ -162,7 +163,9 @@ def undo_plan(store: Store, run_id: str) -> tuple[Plan, Cloud, tuple[str, str]]:
     with store.reading() as c:
         text = c.execute(sa.select(runs.c.policy_text, runs.c.policy_source).where(runs.c.id == run_id)).one()
     now, inventory = cloud.clock.now(), cloud.compute.inventory()
-    back = inverse(run.plan, [o.operation for o in done], now, frozenset(inventory.servers))
+    exist = {op.operation.move.server for op in done if op.operation.move is not None} - inventory.servers.keys()
+    exist = {id for id in exist if cloud.compute.locate(id) is not None}  # those of a host that does not answer
+    back = inverse(run.plan, [o.operation for o in done], now, frozenset({*inventory.servers, *exist}))
     return back, cloud, (text[0], text[1])
 
 
@@ -210,7 +213,9 @@ def _watch(store: Store, engine: Engine, run_id: str, watch: Watch, stopping: St
             continue
         if engine.carrier.trouble:
             raise Permanent(engine.carrier.trouble)
-        if all(o.over for o in run.operations) or (told and not any(o.under_way for o in run.operations)):
+        if all(o.over for o in run.operations) or (
+            (told or run.stopping) and not any(o.under_way for o in run.operations)
+        ):
             return run
         time.sleep(LOOK_S)
 

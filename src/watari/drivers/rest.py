@@ -52,8 +52,8 @@ class Rest:
             return None
         try:
             return response.json()
-        except ValueError:
-            return response.text
+        except ValueError as e:  # a proxy's page, for one
+            raise Transient(f"{self.who} cannot {what} now: it answers what is no JSON: {_said(response)}") from e
 
     def _send(self, method: str, path: str, what: str, more: dict[str, Any]) -> requests.Response:
         headers = {**self.headers(), **more.pop("headers", {})}

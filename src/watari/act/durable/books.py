@@ -12,6 +12,7 @@ from watari.act.durable import statements as st
 from watari.act.durable.lease import Lease, Lost, bury
 from watari.act.durable.records import columns_of, record_of
 from watari.act.durable.store import Store
+from watari.act.durable.tables import runs
 from watari.act.guard import Go, Guard, UnderWay, Wait, allot, holding
 from watari.act.journal import Entry, OperationRecord, Run, State, StepRecord
 from watari.errors import Permanent, Transient
@@ -111,7 +112,15 @@ class Books:
         return self.guard.may_go_on()
 
     def write(self, run: Run, record: OperationRecord, r: StepRecord) -> None:
-        self._kept(lambda c: self._store(c, run, record, r, self.clock.now()))
+        left_out = record.over and any(one.state == "failed" and record.left_out_by(one) for one in record.steps)
+
+        def kept(c: sa.Connection) -> None:
+            self._store(c, run, record, r, self.clock.now())
+            if left_out:  # whatever keeps one from coming back may keep the next one, too: no more are taken out
+                c.execute(runs.update().where(runs.c.id == run.id).values(stopping=True))
+
+        self._kept(kept)
+        run.stopping = run.stopping or left_out
         if not record.under_way:
             self.released()
 

@@ -143,11 +143,8 @@ class Carrier:
 
     def _give_up(self, context: Context, record: OperationRecord, e: Exception) -> None:
         log.error("operation %s of %s", record.operation.id, context.run.id, exc_info=e)
-        r = record.current
-        r.state, r.ended_at = "failed", context.books.clock.now()
-        r.note = f"{type(e).__name__}: {e}; this is a bug: look where {record.operation.name} is"
-        record.state = "failed"
-        context.books.write(context.run, record, r)
+        why = f"{type(e).__name__}: {e}; this is a bug: look where {record.operation.name} is"
+        context.saga.give_up(context.run, record, why)
 
     def _pause(self, record: OperationRecord, place: tuple[str, int]) -> None:
         if record.under_way:

@@ -1,5 +1,6 @@
 """Domains as servers: what a host's libvirt shows of them, in few calls, and where one is now."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Collection
@@ -93,11 +94,12 @@ class Domains:
                 return self._seen(host, self._named(c, id))
 
         answers = self.asking.all(hosts or self.hosts.connections, look)
-        for answer in answers.values():
-            if isinstance(answer, WatariError) and not isinstance(answer, Transient):
-                raise answer
         found = [answer for answer in answers.values() if isinstance(answer, Seen)]
-        return found, [host for host, answer in answers.items() if isinstance(answer, WatariError)]
+        silent = {host: answer for host, answer in answers.items() if isinstance(answer, WatariError)}
+        lasting = [error for error in silent.values() if not isinstance(error, Transient)]
+        if lasting and len(lasting) == len(answers):  # one host that lets nobody in says nothing of the others
+            raise lasting[0]
+        return found, list(silent)
 
     def one(self, id: ServerId) -> Seen | None:
         """The server where it is, not where it is being received. None if it is nowhere.
@@ -113,7 +115,7 @@ class Domains:
         real = [one for one in found if not one.copied]
         if not real and not silent:
             real = found
-        if real:
+        if real and (not silent or any(one.server.status in RUNS for one in real)):  # else it may run elsewhere
             one = min(real, key=lambda one: (one.server.status not in RUNS, one.server.host))
             with self._lock:
                 self._last[id] = one.server.host
@@ -148,7 +150,8 @@ class Domains:
         lv = libvirt()
         id = ServerId(domain.UUIDString())
         state, reason = domain.state()
-        about, job, marks = self._of(host, domain), job_of(domain), read_marks(domain)
+        job, marks = job_of(domain), read_marks(domain)
+        about = self._of(host, domain, still=job == "" and state != lv.VIR_DOMAIN_PAUSED)
         begins = (lv.VIR_DOMAIN_PAUSED_MIGRATION, lv.VIR_DOMAIN_PAUSED_STARTING_UP)
         received = state == lv.VIR_DOMAIN_PAUSED and reason in begins and marks_to(host, marks)
         copied = job == "in" or (job == "" and received)
@@ -160,14 +163,17 @@ class Domains:
         )  # fmt: skip
         return Seen(server, copied, leaving, marks)
 
-    def _of(self, host: HostName, domain: Any) -> About:
+    def _of(self, host: HostName, domain: Any, *, still: bool) -> About:
+        """`still`: nothing goes on with it. Only then it is asked how large its disks are: it would not answer else."""
         id, run = domain.UUIDString(), domain.ID()
         with self._lock:
             known = self._about.setdefault(host, {}).get(id)
         if known is None or known[0] != run:
-            known = run, about(domain.XMLDesc(), domain if not self.shared_storage else None)
-            with self._lock:
-                self._about[host][id] = known
+            sizes = domain if still and not self.shared_storage else None
+            known = run, about(domain.XMLDesc(), sizes)
+            if still or self.shared_storage:
+                with self._lock:
+                    self._about[host][id] = known
         return known[1]
 
 
@@ -227,14 +233,27 @@ def _below(element: ElementTree.Element, path: str) -> ElementTree.Element:
     return ElementTree.Element("none") if found is None else found
 
 
-def _disk_gib(root: ElementTree.Element, domain: Any) -> int:
+def copied_disks(xml: str) -> int:
+    """How many disks a move copies where storage is not shared."""
+    return len(_local_disks(ElementTree.fromstring(xml)))
+
+
+def _local_disks(root: ElementTree.Element) -> list[str]:
     """Disks in files or on devices of the host: a move copies them. Read-only and shareable ones are left out."""
-    total = 0
+    found = []
     for disk in root.findall("devices/disk"):
         local = disk.get("type") in ("file", "block") and disk.get("device", "disk") == "disk"
         target = disk.find("target")
         if local and target is not None and disk.find("readonly") is None and disk.find("shareable") is None:
-            total += domain.blockInfo(target.get("dev"))[0]
+            found.append(target.get("dev", ""))
+    return found
+
+
+def _disk_gib(root: ElementTree.Element, domain: Any) -> int:
+    total = 0
+    for disk in _local_disks(root):
+        with contextlib.suppress(libvirt().libvirtError):  # a file that is gone: its move says so
+            total += domain.blockInfo(disk)[0]
     return -(-total // GIB)
 
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
 from watari.drivers.libvirt.asking import Asking
-from watari.drivers.libvirt.domains import RUNS, Domains, Seen, job_of
+from watari.drivers.libvirt.domains import RUNS, Domains, Seen, copied_disks, job_of
 from watari.drivers.libvirt.hosts import Hosts
 from watari.drivers.libvirt.library import clean, libvirt, told
 from watari.drivers.libvirt.marks import Mark, ended, over, write_mark
@@ -149,6 +149,8 @@ class Moves:
         """From now on it copies at that rate at most."""
         server, *_ = _parts(id)
         seen = self.migration(id)
+        if seen.status == "disk":
+            raise Refused(f"move {id} copies disks: how fast it does cannot be changed")
         if not seen.over:
             self._on(seen.source, server, "limit a move", lambda d: _limit(d, max(1, int(mib_s))), change=True)
 
@@ -249,7 +251,8 @@ class Moves:
             flags |= lv.VIR_MIGRATE_NON_SHARED_DISK
         params: dict[str, Any] = {}
         if bandwidth_mib_s is not None:
-            params[lv.VIR_MIGRATE_PARAM_BANDWIDTH] = max(1, int(bandwidth_mib_s))
+            streams = 1 if self.settings.shared_storage else max(1, copied_disks(domain.XMLDesc()))
+            params[lv.VIR_MIGRATE_PARAM_BANDWIDTH] = max(1, int(bandwidth_mib_s / streams))  # libvirt's is of each
             if style.post_copy_after_s is not None:
                 params[lv.VIR_MIGRATE_PARAM_BANDWIDTH_POSTCOPY] = params[lv.VIR_MIGRATE_PARAM_BANDWIDTH]
         if target.move_address is not None:

@@ -17,6 +17,7 @@ from watari.ports import Standing
 
 MAINTENANCE: Final = "_node_maintenance"
 PASSING: Final = "passing"
+LAG_S: Final = 30.0  # an agent tells the servers of its checks at its leisure
 
 
 def _by(text: str) -> str:
@@ -65,6 +66,7 @@ class Consul:
     def __init__(self, name: str, settings: ConsulSettings, around: Surroundings) -> None:
         self.name, self._settings, self._clock = name, settings, around.clock
         self._catalog = self._rest(settings.address, f"Consul {name}")
+        self._told: dict[str, float] = {}  # node -> when its agent was told of our maintenance, in Unix time
         self._since: dict[str, float] = {}  # node -> when it was first seen in our maintenance, in Unix time
 
     def members(self, servers: Collection[Server]) -> Mapping[ServerId, str]:
@@ -89,6 +91,8 @@ class Consul:
             left = self._settling(member) if ours else ""
             note = f"in maintenance: {maintenance.get('Notes') or 'no reason given'}"
             return Standing(out=True, serving=False, ours=ours, left=left, note=note)
+        if self._clock.now().timestamp() - self._told.get(member, 0.0) < LAG_S:  # the catalog follows the agent
+            return Standing(out=True, serving=False, ours=True, left="the catalog does not show it yet")
         self._since.pop(member, None)
         failing = {c["CheckID"]: c for c in checks if c["Status"] != PASSING and c["CheckID"] not in failed_before}
         note = ", ".join(f"{c.get('ServiceName') or c['Name']} is {c['Status']}" for c in failing.values())
@@ -110,13 +114,15 @@ class Consul:
         if standing.out:  # ours: nothing more to ask; somebody else's: theirs
             return
         self._maintain(member, "enable", {"enable": "true", "reason": marked(reason)})
+        self._told[member] = self._clock.now().timestamp()
 
     def attach(self, member: str, was: str) -> None:
         standing = self.standing(member)
         if standing is None:
             raise Transient(f"Consul {self.name} has no node {member} just now")
-        if standing.ours:
+        if standing.ours or (not standing.out and is_ours(self._own_note(member))):
             self._maintain(member, "disable", {"enable": "false"})
+        self._told.pop(member, None)
 
     def left_out(self) -> Mapping[str, str]:
         """One call."""
@@ -164,9 +170,21 @@ class Consul:
         node = self._node(member)
         if node is None:
             raise Transient(f"Consul {self.name} has no node {member} just now")
-        url = self._settings.agent.format(address=node["Node"]["Address"], node=member)
-        agent = self._rest(url, f"the agent of {member} ({self.name})")
-        agent.ask("PUT", "/v1/agent/maintenance", f"{verb} maintenance mode", params=params)
+        self._agent(node, member).ask("PUT", "/v1/agent/maintenance", f"{verb} maintenance mode", params=params)
+
+    def _own_note(self, member: str) -> str:
+        """Why its own agent holds it in maintenance, which the catalog learns a moment later; empty: it does not."""
+        node = self._node(member)
+        if node is None:
+            return ""
+        checks = self._agent(node, member).ask("GET", "/v1/agent/checks", "tell its own checks") or {}
+        return str(checks.get(MAINTENANCE, {}).get("Notes") or "")
+
+    def _agent(self, node: Mapping[str, Any], member: str) -> Rest:
+        address = node["Node"]["Address"]
+        bracketed = f"[{address}]" if ":" in address else address
+        url = self._settings.agent.format(address=bracketed, node=member)
+        return self._rest(url, f"the agent of {member} ({self.name})")
 
     def _settling(self, member: str) -> str:
         now = self._clock.now().timestamp()

@@ -97,8 +97,10 @@ class Haproxy:
         places = self._places(member)
         if not places:
             raise Transient(f"HAProxy {self.name} has no server {member} just now")
-        for place, state in unpacked(was).get("states", dict.fromkeys(places, READY)).items():
-            if place in places and _state(places[place]) != state:
+        before = unpacked(was).get("states", {})
+        for place, row in places.items():  # a backend that has come since was drained with the others
+            state = before.get(place, READY)
+            if _state(row) != state:
                 self._set(place, state)
 
     def left_out(self) -> Mapping[str, str]:
@@ -124,7 +126,9 @@ class Haproxy:
         if not text.startswith("# pxname"):
             raise Permanent(f"HAProxy {self.name} at {path} answers no `show stat`: {text[:100]!r}; is it level admin?")
         rows = list(csv.DictReader(text.removeprefix("# ").splitlines()))
-        _, head, *lines = self._command(path, "show servers state").splitlines()
+        _, head, *lines = [*self._command(path, "show servers state").splitlines(), "", ""]
+        if "srv_admin_state" not in head:
+            raise Transient(f"HAProxy {self.name} at {path} answers no `show servers state`: {head[:100]!r}")
         names = head.removeprefix("# ").split()
         states = [dict(zip(names, line.split(), strict=False)) for line in lines if line]
         admin = {(state["be_name"], state["srv_name"]): state["srv_admin_state"] for state in states}

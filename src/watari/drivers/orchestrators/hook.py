@@ -88,7 +88,9 @@ class Hook:
 
     def left_out(self) -> Mapping[str, str]:
         answer = self._ask("left-out")
-        found = answer.get("members", {}) if isinstance(answer, dict) else {}
+        found = answer.get("members") or {} if isinstance(answer, dict) else None
+        if not isinstance(found, dict):
+            raise self._wrong("left-out", '{"members": {"NAME": "REASON", …}}')
         return {str(member): str(reason) for member, reason in found.items()}
 
     def _ask(self, do: str, **more: Any) -> Any:
