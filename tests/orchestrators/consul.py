@@ -1,7 +1,7 @@
 """A small Consul: one server for the catalog and for the agent of every node, as its API documentation says.
 
-What is not as in the real one: the catalog follows an agent at once unless the node `lags`, no ACLs but one token, every
-node's agent has the same address with the node's name in its path.
+What is not as in the real one: the catalog follows an agent at once unless the node `lags`, no ACLs but one token,
+every node's agent has the same address with the node's name in its path.
 """
 
 from collections.abc import Iterator
