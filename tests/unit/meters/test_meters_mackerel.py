@@ -10,7 +10,7 @@ from meters.mackerel import KEY, Agent, Organization
 from orchestrators.answering import Answer, Request, serving
 from watari.drivers.gauges import Surroundings, open_gauges
 from watari.drivers.mackerel import AHEAD, NO_CPUS, NO_HOST, NO_STEAL, NO_VALUES, ODD, TWO, UNHEARD
-from watari.errors import BadInput, Permanent, Refused, Transient
+from watari.errors import BadInput, Permanent, Refused, Transient, WatariError
 from watari.model.compute import HostName, Server, ServerId
 from watari.model.readings import Reading, Told
 
@@ -176,10 +176,19 @@ def test_what_a_status_means(there: Organization, status: int, error: type[Excep
     assert tries == (3 if error is Transient else 1)
 
 
-def test_an_address_that_is_not_mackerels(there: Organization) -> None:
-    with serving(lambda request: (200, "<html>")) as served:
+@pytest.mark.parametrize(
+    ("answer", "error", "why"),
+    [
+        ({"hello": 1}, Permanent, "an answer without `hosts`; is `url` its API's"),
+        ("<html>", Transient, "cannot list its hosts now: it answers what is no JSON: <html>"),
+    ],
+)
+def test_an_address_that_is_not_mackerels(
+    there: Organization, answer: object, error: type[WatariError], why: str
+) -> None:
+    with serving(lambda request: (200, answer)) as served:
         there.served = served
-        with pytest.raises(Permanent, match="an answer without `hosts`; is `url` its API's"):
+        with pytest.raises(error, match=why):
             read(there, named((A, "web-1")))
 
 
