@@ -39,18 +39,20 @@ def install() -> None:
 def unpack_kernel(folder: Path) -> None:
     """Debian's kernel for clouds, its newest version, into a folder; nothing is installed."""
     folder.mkdir(parents=True)
-    words = subprocess.run(["apt-cache", "depends", KERNEL], capture_output=True, text=True, check=True).stdout.split()
-    package = next(word for word in words if word.startswith("linux-image-"))
-    if package == KERNEL:
-        package = words[words.index("Depends:") + 1]
+    said = ""
     for _ in range(2):
-        ended = subprocess.run(["apt-get", "-q", "download", package], cwd=folder, capture_output=True, text=True)
-        if ended.returncode == 0:
-            break
-        _apt("update")
+        ended = subprocess.run(["apt-cache", "depends", KERNEL], capture_output=True, text=True)
+        words = ended.stdout.split()
+        if "Depends:" in words:  # of the newest version, which has a name of its own
+            package = words[words.index("Depends:") + 1]
+            ended = subprocess.run(["apt-get", "-q", "download", package], cwd=folder, capture_output=True, text=True)
+            if ended.returncode == 0:
+                break
+        said = (ended.stdout + ended.stderr)[-800:]
+        _apt("update")  # the lists may be missing, or older than what the mirror still has
     files = list(folder.glob("*.deb"))
     if not files:
-        raise RuntimeError(f"apt-get could not download {package}: {(ended.stdout + ended.stderr)[-800:]}")
+        raise RuntimeError(f"apt-get could not download the kernel of {KERNEL}: {said}")
     subprocess.run(["dpkg-deb", "-x", files[0], folder], check=True)
     files[0].unlink()
 
