@@ -4,7 +4,6 @@ The source's daemon carries a move out (peer to peer): it goes on when the proce
 process knew is in the domain's own metadata (marks.py): any other one finds the move and says what became of it.
 """
 
-import contextlib
 import logging
 import secrets
 import threading
@@ -151,8 +150,9 @@ class Moves:
         seen = self.migration(id)
         if seen.status == "disk":
             raise Refused(f"move {id} copies disks: how fast it does cannot be changed")
+        most = max(1, int(mib_s))
         if not seen.over:
-            self._on(seen.source, server, "limit a move", lambda d: _limit(d, max(1, int(mib_s))), change=True)
+            self._on(seen.source, server, "limit a move", lambda d: d.migrateSetMaxSpeed(most, 0), change=True)
 
     # What became of it
 
@@ -253,8 +253,6 @@ class Moves:
         if bandwidth_mib_s is not None:
             streams = 1 if self.settings.shared_storage else max(1, copied_disks(domain.XMLDesc()))
             params[lv.VIR_MIGRATE_PARAM_BANDWIDTH] = max(1, int(bandwidth_mib_s / streams))  # libvirt's is of each
-            if style.post_copy_after_s is not None:
-                params[lv.VIR_MIGRATE_PARAM_BANDWIDTH_POSTCOPY] = params[lv.VIR_MIGRATE_PARAM_BANDWIDTH]
         if target.move_address is not None:
             params[lv.VIR_MIGRATE_PARAM_URI] = target.move_address
         return target.peer_uri or target.uri, params, flags
@@ -279,13 +277,6 @@ class Moves:
 
 def _runs(found: list[Seen]) -> bool:
     return any(one.server.status in RUNS and not one.copied for one in found)
-
-
-def _limit(domain: Any, mib_s: int) -> None:
-    lv = libvirt()
-    domain.migrateSetMaxSpeed(mib_s, 0)
-    with contextlib.suppress(lv.libvirtError):  # of a move that cannot switch to post-copy there is no such limit
-        domain.migrateSetMaxSpeed(mib_s, lv.VIR_DOMAIN_MIGRATE_MAX_SPEED_POSTCOPY)
 
 
 def _arrived(target: Seen | None, source: Seen | None, *, known: bool) -> bool:
