@@ -9,6 +9,7 @@ from rigs.libvirt.prober import Prober
 from rigs.libvirt.rig import CLOUD, Rig, datacenter, policy, written
 
 LONGEST_GAP_S = 3.0
+AFTER_THE_SWITCH_S = 6.0  # a guest that runs before all of its memory has arrived waits for what it touches
 ROOMY = {"cpus": 8}  # nobody is measured here: each counts as asking for all that it has
 
 
@@ -74,4 +75,4 @@ def test_what_a_guest_writes_faster_than_it_is_copied_follows_after_the_switch(
         assert prober.alive()
     assert rig.where(guest) == ["h2"]
     assert rig.boot_id(guest) == boot
-    assert prober.longest_gap_s < LONGEST_GAP_S
+    assert prober.longest_gap_s < AFTER_THE_SWITCH_S

@@ -46,7 +46,10 @@ class LibvirtCloud:
                 continue
             hosts[name], found = answer
             seen += found
-        servers = _servers(seen, all_answer=not any(host.state == "down" for host in hosts.values()))
+        all_answer = not any(host.state == "down" for host in hosts.values())
+        if all_answer:
+            self.domains.settled(seen)
+        servers = _servers(seen, all_answer)
         coming = {one.server.id: one.server.host for one in seen if one.copied}
         flights = tuple(flight for one in seen if one.leaving and (flight := self._flight(one, coming)) is not None)
         ends = ((one.server, mark) for one in seen if not one.copied for mark in over(one.marks, one.server.host))

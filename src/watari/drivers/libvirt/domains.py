@@ -70,6 +70,7 @@ class Domains:
     asking: Asking
     _about: dict[HostName, dict[str, tuple[int, About]]] = field(default_factory=dict)  # by UUID, with the run's id
     _last: dict[ServerId, HostName] = field(default_factory=dict)  # only to look there first
+    _off: dict[ServerId, HostName] = field(default_factory=dict)  # as seen when all hosts answered
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def on(self, host: HostName) -> list[Seen]:
@@ -115,7 +116,8 @@ class Domains:
         real = [one for one in found if not one.copied]
         if not real and not silent:
             real = found
-        if real and (not silent or any(one.server.status in RUNS for one in real)):  # else it may run elsewhere
+        sure = not silent or any(one.server.status in RUNS or self._off.get(id) == one.server.host for one in real)
+        if real and sure:  # else a definition that is left over may be all that is seen of one that runs elsewhere
             one = min(real, key=lambda one: (one.server.status not in RUNS, one.server.host))
             with self._lock:
                 self._last[id] = one.server.host
@@ -123,6 +125,13 @@ class Domains:
         if silent:
             raise Transient(f"server {id} may be on {', '.join(silent)}, which does not answer")
         return None
+
+    def settled(self, seen: Collection[Seen]) -> None:
+        """Every host has answered with these: what is off is off where it is, and runs nowhere."""
+        runs = {one.server.id for one in seen if one.server.status in RUNS}
+        off = {one.server.id: one.server.host for one in seen if one.server.id not in runs and not one.copied}
+        with self._lock:
+            self._off = off
 
     def _named(self, c: Any, id: ServerId) -> Any:
         try:
