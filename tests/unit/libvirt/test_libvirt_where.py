@@ -19,7 +19,9 @@ def test_a_definition_does_not_answer_for_a_silent_host(rack: Rack) -> None:
 
 def test_what_was_off_when_all_answered_is_off_now(rack: Rack) -> None:
     rack.daemons["h1"].put(Domain(SERVER, status=(SHUTOFF, 1)))
-    rack.cloud.inventory()
+    seen, silent = rack.cloud.domains.find(SERVER)
+    assert silent == []
+    rack.cloud.domains.settled(seen)
     rack.daemons["h2"].away = True
     found = rack.cloud.locate(SERVER)
     assert found is not None
