@@ -13,7 +13,7 @@ import pytest
 from contract.world import World
 from lab import broken
 from lab.parts import CONTRACT, CONTRACT_ZONE
-from lab.rig import WANTED
+from lab.rig import SHARED_BY_GROUPS, WANTED
 from rigs.libvirt.rig import WANTED as RIGS_WANTED
 from rigs.libvirt.rig import cannot, folder
 from watari.drivers.sim.cloud import SimCloud
@@ -115,7 +115,11 @@ def rigged() -> "Iterator[LibvirtWorld]":
         yield world
 
 
-@pytest.fixture(params=[*sorted(WORLDS), *(["lab"] if WANTED else []), *(["libvirt"] if RIGS_WANTED else [])])
+REAL = [*(["lab"] if WANTED else []), *(["libvirt"] if RIGS_WANTED else [])]
+
+
+# Where the groups of tests on the lab share two cores the simulator is not tried again: `make test` does.
+@pytest.fixture(params=REAL if SHARED_BY_GROUPS else [*sorted(WORLDS), *REAL])
 def world(request: pytest.FixtureRequest) -> Iterator[World]:
     """Made anew for each test, or, where that is expensive, brought back to its beginning by `restore`."""
     if request.param == "lab":
