@@ -92,15 +92,22 @@ class OperationRecord:
         """The record of the step that moves the subject to another host; None if nothing moves."""
         return next((r for r in self.steps if isinstance(r.step, MOVES)), None)
 
+    def of_member(self, step: Attach | Detach, kind: type[Attach] | type[Detach]) -> list[StepRecord]:
+        """The steps of a kind that are about the same member of the same orchestrator."""
+        return [r for r in self.steps if isinstance(r.step, kind) and r.step.membership == step.membership]
+
     def left_out_by(self, r: StepRecord) -> bool:
-        """Whether a step that failed leaves its server out of service: nothing else has put it back since."""
-        if not isinstance(r.step, Attach | Detach):
+        """Whether a step leaves its server out of service: it failed, and nothing else has put it back since."""
+        if r.state != "failed":
             return False
-        here = _member(r.step)
-        same = [o for o in self.steps if isinstance(o.step, Attach | Detach) and _member(o.step) == here]
-        if isinstance(r.step, Detach):  # its Attach, which failed as well, tells more
-            return r.asked_at is not None and not any(isinstance(o.step, Attach) and o.state == "failed" for o in same)
-        return all(o.state != "undone" for o in same)
+        if isinstance(r.step, Detach):  # an Attach that failed as well tells more
+            return r.asked_at is not None and not any(o.state == "failed" for o in self.of_member(r.step, Attach))
+        return isinstance(r.step, Attach) and all(o.state != "undone" for o in self.of_member(r.step, Detach))
+
+    @property
+    def leaves_out(self) -> bool:
+        """It is over, and its server is out of service because of it."""
+        return self.over and any(map(self.left_out_by, self.steps))
 
     @property
     def current(self) -> StepRecord:
@@ -139,15 +146,11 @@ class Run:
 
     def left_out(self) -> list[StepRecord]:
         """Steps that should have put a server back into its orchestrator and could not: it is out of service now."""
-        return [r for o in self.operations for r in o.steps if r.state == "failed" and o.left_out_by(r)]
+        return [r for o in self.operations for r in o.steps if o.left_out_by(r)]
 
     def states(self) -> dict[OperationId, State]:
         """The state of every operation, by its id."""
         return {o.operation.id: o.state for o in self.operations}
-
-
-def _member(step: Attach | Detach) -> tuple[str, str]:
-    return (step.orchestrator, step.member)
 
 
 def run_id(plan: Plan) -> str:

@@ -12,15 +12,15 @@ from watari.act.guard import Wait, allot
 from watari.act.handlers import Handlers
 from watari.act.journal import OperationRecord, Run, State, StepRecord
 from watari.act.outcomes import Arrived, Done, Failed, Progress, Ready
-from watari.act.verdicts import LEFT_OUT, has_to_be_undone, state_of, was_taken_out
-from watari.errors import Permanent, Refused, Transient
+from watari.act.setbacks import fail, later
+from watari.act.verdicts import has_to_be_undone, state_of, was_taken_out
+from watari.errors import Permanent, Refused, Transient, WatariError
 from watari.plan.accompany import with_memory
 from watari.plan.plan import OperationId
 from watari.plan.steps import MOVES, Attach, Detach, LiveMigrate
 from watari.plan.text import format_duration
 from watari.ports import Clock
 
-BACKOFF_S = (5.0, 10.0, 20.0, 40.0, 60.0, 60.0, 60.0, 60.0)  # then an operation gives up
 SKEW = timedelta(seconds=60)  # the cloud's clock may be behind ours
 SAME = timedelta(seconds=2)  # clouds keep whole seconds: a request of ours looks no older than that
 STALL_S = 900.0  # no progress for this long: the move is stopped, the server stays where it is
@@ -97,12 +97,12 @@ class Saga:
         try:
             self._step(run, record, current, now)
         except Transient as e:
-            self._later(run, current, str(e), now)
+            later(run, current, str(e), now)
         except Permanent as e:
             if isinstance(current.step, Attach):  # until its deadline: somebody may mend what is wrong
-                self._later(run, current, str(e), now)
+                later(run, current, str(e), now)
             else:
-                _fail(current, str(e), now)
+                fail(current, str(e), now)
         else:
             current.setbacks, current.tried_at = 0, current.tried_at if isinstance(current.step, MOVES) else None
         self._conclude(run, record, current if (current.state, current.note) != before else None, now)
@@ -342,38 +342,8 @@ class Saga:
         """End an operation that cannot go on, and take back what it left behind: servers go back into service."""
         now = self.clock.now()
         r = record.current
-        _fail(r, why, now)
+        fail(r, why, now)
         self._conclude(run, record, r, now)
-
-    def _later(self, run: Run, r: StepRecord, why: str, now: datetime) -> None:
-        """Nothing changed, or nobody knows: ask again later, less and less often.
-
-        Given up is what was certainly not begun; a server that does not get empty in time; and, once the run is
-        cancelled, a move of which nobody can tell how it is. Any other move is watched for as long as it takes.
-        """
-        r.setbacks += 1
-        wait = BACKOFF_S[min(r.setbacks, len(BACKOFF_S)) - 1]
-        r.not_before, r.note = now + timedelta(seconds=wait), why
-        if isinstance(r.step, Attach) or (isinstance(r.step, Detach) and r.state == "undoing"):
-            r.tried_at = r.tried_at or now
-            if (now - r.tried_at).total_seconds() > r.step.deadline_s:
-                r.state, r.ended_at, r.note = "failed", now, LEFT_OUT.format(r.step.orchestrator) + why
-            return
-        if isinstance(r.step, Detach) and r.state == "running":
-            late = (now - (r.begun_at or now)).total_seconds() > r.step.deadline_s
-            if late or run.cancelled:
-                r.state, r.ended_at = "failed", now
-                what = "cancelled" if run.cancelled else f"not empty after {format_duration(r.step.deadline_s)}"
-                r.note = f"{what}: {why}"
-            return
-        if run.cancelled and r.state == "running" and r.setbacks > len(BACKOFF_S):
-            _fail(r, f"cancelled: {why}", now)
-            return
-        if r.setbacks > len(BACKOFF_S) and r.state in ("pending", "intended"):
-            r.state, r.ended_at = ("skipped" if r.asked_at is None else "failed"), now
-            r.note = f"gave up after {r.setbacks} tries: {why}"
-            if r.asked_at is not None:
-                r.note += "; look whether the cloud moves it all the same"
 
     def _conclude(self, run: Run, record: OperationRecord, changed: StepRecord | None, now: datetime) -> None:
         """Draw the conclusion for the whole, write both down; a failed saga undoes what came before, in reverse."""
@@ -399,13 +369,13 @@ class Saga:
                 return
             try:
                 self.books.fence(run, record)
-                self.handlers[type(r.step)].undo(r.step, r.handle or "")
+                self._taken_back(r)
                 r.state, r.ended_at = "undone", now
             except Transient as e:
-                self._later(run, r, str(e), now)
+                later(run, r, str(e), now)
             except Permanent as e:
                 if isinstance(r.step, Detach):  # until its deadline: somebody may mend what is wrong
-                    self._later(run, r, str(e), now)
+                    later(run, r, str(e), now)
                 else:
                     r.state, r.ended_at, r.note = "failed", now, f"could not be undone: {e}"
             if not any(s.state == "undoing" for s in record.steps):
@@ -414,8 +384,11 @@ class Saga:
             if r.state == "undoing":
                 return
 
-
-def _fail(r: StepRecord, why: str, now: datetime) -> None:
-    """Whatever is under way may go on without us, and that is said."""
-    doubt = f"; look whether the cloud goes on with {r.handle}" if r.state == "running" else ""
-    r.state, r.note, r.ended_at = "failed", f"{why}{doubt}", now
+    def _taken_back(self, r: StepRecord) -> None:
+        """A bug in a handler is one more reason why a server is not back: it is told, and tried until the deadline."""
+        try:
+            self.handlers[type(r.step)].undo(r.step, r.handle or "")
+        except WatariError:
+            raise
+        except Exception as e:
+            raise Permanent(f"{type(e).__name__}: {e}; this is a bug") from e

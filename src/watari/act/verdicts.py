@@ -3,8 +3,6 @@
 from watari.act.journal import OperationRecord, State, StepRecord
 from watari.plan.steps import MOVES, Attach, Detach
 
-LEFT_OUT = "IS OUT OF SERVICE in {}: "  # begins the note of a step that could not put a server back
-
 
 def has_to_be_undone(record: OperationRecord, r: StepRecord) -> bool:
     """Whether a step of a failed saga left something behind that has to be taken back.
@@ -13,18 +11,15 @@ def has_to_be_undone(record: OperationRecord, r: StepRecord) -> bool:
     to nothing may have done half of its work; once its Attach was tried there is no other way to put the server back.
     """
     if isinstance(r.step, Detach):
-        here = (r.step.orchestrator, r.step.member)
-        back = (o for o in record.steps if isinstance(o.step, Attach) and (o.step.orchestrator, o.step.member) == here)
         heard = r.asked_at is not None and r.state in ("done", "failed", "skipped")
-        return heard and not any(o.asked_at for o in back)
+        return heard and not any(back.asked_at for back in record.of_member(r.step, Attach))
     return r.state == "done" and r.handle is not None and not isinstance(r.step, (*MOVES, Attach))
 
 
 def was_taken_out(record: OperationRecord, step: Attach) -> bool:
     """Whether the Detach of the same operation asked for something."""
-    here = (step.orchestrator, step.member)
-    partners = [r for r in record.steps if isinstance(r.step, Detach) and (r.step.orchestrator, r.step.member) == here]
-    return not partners or any(r.asked_at is not None for r in partners)
+    out = record.of_member(step, Detach)
+    return not out or any(r.asked_at is not None for r in out)
 
 
 def state_of(record: OperationRecord) -> State:

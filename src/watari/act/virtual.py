@@ -104,7 +104,7 @@ class VirtualExecutor:
 
     def write(self, run: Run, record: OperationRecord, r: StepRecord) -> None:
         self.journal(Entry.of(self.clock.now(), run.id, record.operation, r))
-        if record.over and any(one.state == "failed" and record.left_out_by(one) for one in record.steps):
+        if record.leaves_out:
             run.stopping = True  # whatever keeps one from coming back may keep the next one, too: no more are taken out
 
     def share(self, run: Run, record: OperationRecord, now: datetime) -> float | None:

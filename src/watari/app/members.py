@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
 
 from watari.app.clouds import Cloud
 from watari.errors import BadInput, Permanent, Transient, WatariError
@@ -11,7 +10,6 @@ from watari.model.compute import Server
 from watari.ports import Orchestrator, Standing
 
 LOOK_S = 2.0
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,29 +61,26 @@ def attach(
         raise BadInput(f"cloud {cloud.name} has no orchestrator {named}; there are: {known}")
     chosen = [o for o in cloud.orchestrators.values() if named in (None, o.name)]
     errors: list[WatariError] = []
-    out = [o for o in chosen if _tried(errors, lambda o=o: _is_out(o, member) if anyway else member in o.left_out())]  # type: ignore[misc]
-    if not out and errors:
+    done: list[str] = []
+    for orchestrator in chosen:  # one that cannot keeps it out of no other one
+        try:
+            if _is_out(orchestrator, member, anyway=anyway):
+                _attach(orchestrator, member, "" if anyway else orchestrator.was(member), patience_s, say)
+                done.append(orchestrator.name)
+        except WatariError as e:
+            errors.append(e)
+    if errors:
         raise errors[0]
-    if not out:
+    if not done:
         where = ", ".join(o.name for o in chosen) or "any orchestrator"
         whose = "" if anyway else " as far as watari's notes there say (HAProxy keeps none: add --anyway)"
         raise BadInput(f"{member} is not out of service in {where}{whose}; see watari members list")
-    for orchestrator in out:  # one that cannot keeps it out of no other one
-        _tried(errors, lambda o=orchestrator: _attach(o, member, "" if anyway else o.was(member), patience_s, say))  # type: ignore[misc]
-    if errors:
-        raise errors[0]
-    return [o.name for o in out]
+    return done
 
 
-def _tried(errors: list[WatariError], do: Callable[[], T]) -> T | None:
-    try:
-        return do()
-    except WatariError as e:
-        errors.append(e)
-        return None
-
-
-def _is_out(orchestrator: Orchestrator, member: str) -> bool:
+def _is_out(orchestrator: Orchestrator, member: str, *, anyway: bool) -> bool:
+    if not anyway:
+        return member in orchestrator.left_out()
     standing = orchestrator.standing(member)
     return standing is not None and standing.out
 

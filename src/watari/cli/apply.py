@@ -139,7 +139,7 @@ def headline(plan: "Plan") -> str:
 
 def out_of_service(run: "Run") -> list[str]:
     """What comes before everything else: servers that their orchestrators do not use any more because of us."""
-    from watari.act.verdicts import LEFT_OUT
+    from watari.act.setbacks import LEFT_OUT
 
     cloud, lines = f" --cloud {run.plan.cloud}" if run.plan.cloud else "", []
     for record in run.left_out():

@@ -34,14 +34,10 @@ def with_memory(step: Step, before: Sequence[Step]) -> Step:
     """An Attach knows from the Detach before it, in the same operation, what it has to give back."""
     if not isinstance(step, Attach):
         return step
-    was = (d.was for d in before if isinstance(d, Detach) and (d.orchestrator, d.member) == _of(step))
+    was = (d.was for d in before if isinstance(d, Detach) and d.membership == step.membership)
     return replace(step, was=next(was, step.was))
 
 
 def orchestrators_of(op: Operation) -> tuple[str, ...]:
     """The orchestrators of which the operation takes a member out of service for a while."""
     return tuple(step.orchestrator for step in op.steps if isinstance(step, Detach))
-
-
-def _of(step: Attach) -> tuple[str, str]:
-    return (step.orchestrator, step.member)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from watari.model.compute import HostName, ServerId
+from watari.model.compute import HostName, Membership, ServerId
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,10 @@ class Detach:
     deadline_s: float
     was: str = ""
 
+    @property
+    def membership(self) -> Membership:
+        return Membership(self.orchestrator, self.member)
+
     def __str__(self) -> str:
         return f"detach {self.member} from {self.orchestrator}"
 
@@ -83,6 +87,10 @@ class Attach:
     member: str
     deadline_s: float
     was: str = ""
+
+    @property
+    def membership(self) -> Membership:
+        return Membership(self.orchestrator, self.member)
 
     def __str__(self) -> str:
         return f"attach {self.member} to {self.orchestrator}"

@@ -10,7 +10,8 @@ from stage.directives import DAY
 from watari.act.guard import Guard
 from watari.act.handlers import Done, handlers
 from watari.act.journal import Entry, OperationRecord, StepRecord
-from watari.act.saga import BACKOFF_S, STALL_S
+from watari.act.saga import STALL_S
+from watari.act.setbacks import BACKOFF_S
 from watari.act.virtual import VirtualExecutor
 from watari.drivers.sim.cloud import SimCloud
 from watari.drivers.sim.faults import ApiDown, Faults, MigrationRefused, SlowLink

@@ -112,15 +112,15 @@ class Books:
         return self.guard.may_go_on()
 
     def write(self, run: Run, record: OperationRecord, r: StepRecord) -> None:
-        left_out = record.over and any(one.state == "failed" and record.left_out_by(one) for one in record.steps)
-
         def kept(c: sa.Connection) -> None:
             self._store(c, run, record, r, self.clock.now())
-            if left_out:  # whatever keeps one from coming back may keep the next one, too: no more are taken out
+            if (
+                record.leaves_out
+            ):  # whatever keeps one from coming back may keep the next one, too: no more are taken out
                 c.execute(runs.update().where(runs.c.id == run.id).values(stopping=True))
 
         self._kept(kept)
-        run.stopping = run.stopping or left_out
+        run.stopping = run.stopping or record.leaves_out
         if not record.under_way:
             self.released()
 
