@@ -20,7 +20,9 @@ from watari.act.durable.store import Store
 from watari.act.guard import Guard
 from watari.act.handlers import handlers
 from watari.act.saga import Saga
+from watari.drivers.orchestrators import Surroundings, open_orchestrators
 from watari.errors import WatariError
+from watari.ports import Orchestrator
 
 FAILED = 7  # exit code after an error that was said
 
@@ -40,6 +42,7 @@ class Orders:
     wait_s: float = 0.3
     poll_s: float = 0.05
     drawn_out: tuple[str, float] = ("", 0.0)  # sleeps so long after this state was written
+    pool: str = ""  # the file of an orchestrator, see tests/orchestrators/hook_program.py
 
 
 def work(orders: Orders) -> None:
@@ -92,11 +95,20 @@ def opener(cloud: FiledCloud, orders: Orders) -> Callable[[Engine, str], Context
                 books = _Books(engine.store, engine.lease, "filed", guard, cloud, released=engine.carrier.turns.wake)
                 books.orders = orders
                 budgets = policy.budgets
-                saga = Saga(handlers(cloud), books, cloud, budgets.stalled_after_s, budgets.deadline_s)
+                verbs = handlers(cloud, None, pool_of(cloud, orders))
+                saga = Saga(verbs, books, cloud, budgets.stalled_after_s, budgets.deadline_s)
                 made[run_id] = Context(run, saga, books)
             return made[run_id]
 
     return open_run
+
+
+def pool_of(cloud: FiledCloud, orders: Orders) -> dict[str, Orchestrator]:
+    """What the servers work for: a program around the file, called `pool`."""
+    if not orders.pool:
+        return {}
+    command = [sys.executable, str(Path(__file__).parents[1] / "orchestrators/hook_program.py"), orders.pool]
+    return open_orchestrators([{"kind": "hook", "name": "pool", "command": command}], Surroundings(cloud, "test"))
 
 
 class _Books(Books):

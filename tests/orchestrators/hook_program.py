@@ -1,6 +1,7 @@
 """An orchestrator as an operator might write one: a program around a JSON file. `python hook_program.py STATE`.
 
-The file: {"members": {name: {"server", "out", "theirs", "sick", "left", "needed"}}}; {"down": true}: it cannot answer.
+The file: {"members": {name: {"server", "out", "theirs", "sick", "left", "needed", "stubborn"}}}; {"down": true}: it
+cannot answer.
 """
 
 import json
@@ -36,7 +37,7 @@ def answer(path: Path, question: dict[str, Any]) -> Any:
             return {"why": member.get("needed", "")}
         case "detach":
             member["out"] = member.get("out") or question["reason"]
-        case "attach":
+        case "attach" if not member.get("stubborn"):
             if member.get("out", "").startswith("watari: "):
                 member["out"] = ""
     path.write_text(json.dumps(state))

@@ -1,4 +1,4 @@
-"""What becomes of a step when whoever is asked does not answer, or says no: asked again, less and less often, or ended."""
+"""What becomes of a step when whoever is asked does not answer, or says no: it is asked again later, or ended."""
 
 from datetime import datetime, timedelta
 

@@ -6,8 +6,8 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from bindings import standing_for_libvirt
 from unit.exporter.small_libvirt import FakeHost, SmallLibvirt
-from watari.drivers.libvirt import hosts, library
 from watari.exporter import Collector
 from watari.exporter.serving import connect
 
@@ -18,14 +18,8 @@ Samples = dict[tuple[str, ...], float]
 @pytest.fixture
 def lv(monkeypatch: pytest.MonkeyPatch) -> Iterator[SmallLibvirt]:
     module = SmallLibvirt()
-    monkeypatch.setattr(library, "imported", lambda name, package: module)
-    monkeypatch.setattr(hosts, "_turn_events", lambda: None)
-    caches = (library.libvirt, library._codes)
-    for cache in caches:
-        cache.cache_clear()
-    yield module
-    for cache in caches:
-        cache.cache_clear()
+    with standing_for_libvirt(monkeypatch, module):
+        yield module
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from bindings import standing_for_libvirt
 from times import SetClock
 from unit.libvirt.small_hosts import Daemon, Libvirt
-from watari.drivers.libvirt import hosts, library
 from watari.drivers.libvirt.cloud import LibvirtCloud
 from watari.drivers.libvirt.settings import HostSettings, LibvirtSettings
 
@@ -17,14 +17,8 @@ NAMES = ("h1", "h2", "h3")
 @pytest.fixture
 def lv(monkeypatch: pytest.MonkeyPatch) -> Iterator[Libvirt]:
     module = Libvirt()
-    monkeypatch.setattr(library, "imported", lambda name, package: module)
-    monkeypatch.setattr(hosts, "_turn_events", lambda: None)
-    caches = (library.libvirt, library._codes)
-    for cache in caches:
-        cache.cache_clear()
-    yield module
-    for cache in caches:
-        cache.cache_clear()
+    with standing_for_libvirt(monkeypatch, module):
+        yield module
 
 
 @dataclass

@@ -97,6 +97,8 @@ class Books:
             if moving is not None and step is not None:
                 moving.step = step
             if not record.begun:
+                if c.execute(st.FLAGS, {"run": run.id}).one().stopping:
+                    return Wait("the run is stopping")
                 verdict = self._judge(c, run, record, others, now)
                 if isinstance(verdict, Wait):
                     return verdict
