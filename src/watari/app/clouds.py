@@ -209,14 +209,9 @@ def _open_openstack(name: str, others: Sequence[str]) -> Cloud:
     def missing() -> tuple[Finding, ...]:
         return meter.last_report.findings() if meter.last_report else ()
 
-    def recall(snapshot: ComputeSnapshot) -> ComputeSnapshot:
-        from watari.app.benefit import recalled  # the database is opened only for a cloud with a past
-
-        return recalled(snapshot, name)
-
     settle_s = settings.window + SCRAPES_S
     return Cloud(
-        name, compute, meter, compute.clock, lambda: None, missing=missing, settle_s=settle_s, recall=recall,
+        name, compute, meter, compute.clock, lambda: None, missing=missing, settle_s=settle_s, recall=recalling(name),
         about_networks=compute.about_networks, orchestrators=orchestrators,
     )  # fmt: skip
 
@@ -229,6 +224,17 @@ def _orchestrators(name: str, compute: "OpenStackCloud") -> Mapping[str, Orchest
     where = f"clouds.yaml: {name}.watari"
     around = Surroundings(compute.clock, where, compute.session, compute.region)
     return open_orchestrators(compute.settings.orchestrators, around)
+
+
+def recalling(name: str) -> Callable[[ComputeSnapshot], ComputeSnapshot]:
+    """What adds to snapshots of a cloud what its moves have brought, as it was measured then."""
+
+    def recall(snapshot: ComputeSnapshot) -> ComputeSnapshot:
+        from watari.app.benefit import recalled  # the database is opened only for a cloud with a past
+
+        return recalled(snapshot, name)
+
+    return recall
 
 
 def no_meter() -> tuple[Finding, ...]:

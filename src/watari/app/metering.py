@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from watari.app.clouds import Cloud
+from watari.app.clouds import Cloud, recalling
 from watari.drivers.gauges import Surroundings, open_gauges, read_rule
 from watari.jobs.placement.world import NOT_RUNNING
-from watari.model.compute import ComputeSnapshot, Server, ServerId
+from watari.model.compute import Server, ServerId
 from watari.observe.meters import Meters
 
 KNOWN_S: Final = 300.0  # meters find servers by names and hosts of a reading that may be so old
@@ -28,11 +28,6 @@ def with_meters(cloud: Cloud, sections: object, rule: object, where: str, hosts:
     around = Surroundings(cloud.clock, where, servers, hosts)
     meters = Meters(open_gauges(sections, around), read_rule(rule, f"{where}.meters_rule"), cloud.clock, off)
 
-    def recall(snapshot: ComputeSnapshot) -> ComputeSnapshot:
-        from watari.app.benefit import recalled  # the database is opened only for a cloud with a past
-
-        return recalled(snapshot, cloud.name)
-
-    cloud.meter, cloud.settle_s, cloud.recall = meters, meters.settle_s, recall
+    cloud.meter, cloud.settle_s, cloud.recall = meters, meters.settle_s, recalling(cloud.name)
     cloud.missing = lambda: meters.findings
     return cloud

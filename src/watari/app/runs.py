@@ -163,9 +163,9 @@ def undo_plan(store: Store, run_id: str) -> tuple[Plan, Cloud, tuple[str, str]]:
     with store.reading() as c:
         text = c.execute(sa.select(runs.c.policy_text, runs.c.policy_source).where(runs.c.id == run_id)).one()
     now, inventory = cloud.clock.now(), cloud.compute.inventory()
-    exist = {op.operation.move.server for op in done if op.operation.move is not None} - inventory.servers.keys()
-    exist = {id for id in exist if cloud.compute.locate(id) is not None}  # those of a host that does not answer
-    back = inverse(run.plan, [o.operation for o in done], now, frozenset({*inventory.servers, *exist}))
+    unseen = {o.operation.move.server for o in done if o.operation.move is not None} - inventory.servers.keys()
+    found = {id for id in unseen if cloud.compute.locate(id) is not None}  # of a host that did not answer just now
+    back = inverse(run.plan, [o.operation for o in done], now, frozenset({*inventory.servers, *found}))
     return back, cloud, (text[0], text[1])
 
 
@@ -278,10 +278,8 @@ class _Clouds:
             self.store, engine.lease, name, Guard(policy, inventory.hosts), cloud.clock, others=others.read,
             released=engine.carrier.turns.wake,
         )  # fmt: skip
-        verbs, budgets = (
-            handlers(cloud.compute, storage_of(policy), cloud.orchestrators, style_of(policy)),
-            policy.budgets,
-        )
+        verbs = handlers(cloud.compute, storage_of(policy), cloud.orchestrators, style_of(policy))
+        budgets = policy.budgets
         saga = Saga(verbs, books, cloud.clock, budgets.stalled_after_s, budgets.deadline_s)
         return Context(run, saga, books)
 
