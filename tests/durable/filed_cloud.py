@@ -7,7 +7,7 @@ twice. Its clock may go faster than the wall's. What goes wrong is in a table, s
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -224,6 +224,15 @@ class FiledCloud:
     def _keep(self, c: sqlite3.Connection, change: bool, verb: str, subject: str, answer: str) -> None:
         if change:
             c.execute("insert into calls (verb, subject, answer) values (?, ?, ?)", (verb, subject, answer))
+
+    def is_free(self) -> bool:
+        """Whether no process is within a call, nor closing the file after one."""
+        with closing(sqlite3.connect(self.path, timeout=0, isolation_level=None)) as c:
+            try:
+                c.execute("begin immediate")
+            except sqlite3.OperationalError:
+                return False
+            return True
 
     @contextmanager
     def _open(self) -> Iterator["_Connection"]:

@@ -105,6 +105,15 @@ class Rig:
         self.until(lambda: "ready" in worker.out() or not worker.process.is_alive())
         return worker
 
+    def freeze(self, worker: Worker) -> None:
+        """Stop a process; not while it has the cloud's file to itself, as no client can have a real cloud."""
+        while True:
+            worker.send(signal.SIGSTOP)
+            time.sleep(0.02)  # until its last thread stands
+            if self.cloud.is_free():
+                return
+            worker.send(signal.SIGCONT)
+
     def carry_out(self, **orders: object) -> Worker:
         """A worker that works until every run is over."""
         worker = self.worker(once=True, **orders)

@@ -85,7 +85,7 @@ def test_a_worker_that_was_stopped_for_longer_than_its_lease_ends_itself(postgre
     fill(made, 20)
     first = made.ready(ttl_s=TTL_S)
     made.until(lambda: len(made.asked()) >= 4)
-    first.send(signal.SIGSTOP)
+    made.freeze(first)
     second = made.ready(enqueue=False, ttl_s=TTL_S)
     made.until(lambda: not _carried_by(made, first.pid))
     before = _entries_of(made, first.pid)

@@ -90,10 +90,10 @@ def test_a_stopped_process_keeps_its_file_and_goes_on(sqlite: Make) -> None:
     made.submit(*moves(6))
     worker = made.ready(ttl_s=0.6, once=True)
     made.until(lambda: len(made.asked()) >= 1)
-    worker.send(signal.SIGSTOP)
+    made.freeze(worker)
     time.sleep(1.2)  # twice its lease
     second = made.worker()
-    assert second.wait() == FAILED
+    assert second.wait() == FAILED, second.out()
     assert "Busy" in second.out()
     worker.send(signal.SIGCONT)
     assert worker.wait() == 0, worker.out()
