@@ -41,16 +41,16 @@ DONE = Part("done", ("az1", "az2"), _numbered("cmp", range(9, 15)), _numbered("c
 FAULTS = Part("faults", ("az3",), _numbered("cmp", range(15, 21)), _numbered("flock-", range(1, 25)), ("gone", "grown"))
 CONTRACT, CONTRACT_ZONE = "contract", "az4"  # the contract of the ports has a zone, too
 PARTS = {part.name: part for part in (DONE, FAULTS)}
-# Which module belongs to which group, in the order in which they run. The first ones of DONE need no measured loads: by
-# the time of the balance there are some, and nobody waited for them.
+# Which module belongs to which group, in the order in which they run: so that the groups end at about the same time.
+# The first ones of DONE need no measured loads: by the time of the balance there are some, and nobody waited for them.
 MODULES = {
     "test_refused_access.py": DONE,
     "test_killed.py": DONE,
-    "test_shared.py": DONE,
     "test_unmeasured.py": DONE,
     "test_balanced.py": DONE,
     "test_interrupted.py": FAULTS,
     "test_api_faults.py": FAULTS,
     "test_migration_faults.py": FAULTS,
     "test_stale.py": FAULTS,
+    "test_shared.py": FAULTS,
 }

@@ -12,7 +12,7 @@ from command import Process, Watari, ending, until
 from durable.postgres import MISSING, Postgres, binaries
 from lab import plans
 from lab.nova import Moved, Nova
-from lab.parts import DONE, beside
+from lab.parts import Part, beside
 from watari.model.compute import Server
 from watari.plan.plan import Plan
 
@@ -38,9 +38,9 @@ def shared(watari: Watari, database: str) -> Watari:
 
 
 def test_done_when_two_workers_share_a_run_and_one_is_killed(
-    shared: Watari, nova: Nova, crowd: list[Server], database: str
+    shared: Watari, nova: Nova, part: Part, crowd: list[Server], database: str
 ) -> None:
-    plan, file, policy, mark = some_moves(shared, nova, 20)
+    plan, file, policy, mark = some_moves(shared, nova, part, 20)
     with ending(shared.start("worker")) as first, ending(shared.start("worker")) as second:
         ready(first, second)
         with ending(shared.start("apply", file, "--policy", policy, "--yes")) as third:
@@ -54,9 +54,9 @@ def test_done_when_two_workers_share_a_run_and_one_is_killed(
 
 
 def test_a_worker_that_was_frozen_for_longer_than_its_lease_does_nothing_when_it_wakes(
-    shared: Watari, nova: Nova, crowd: list[Server], database: str
+    shared: Watari, nova: Nova, part: Part, crowd: list[Server], database: str
 ) -> None:
-    plan, file, policy, mark = some_moves(shared, nova, 16)
+    plan, file, policy, mark = some_moves(shared, nova, part, 16)
     with ending(shared.start("worker")) as frozen, ending(shared.start("worker")) as other:
         ready(frozen, other)
         with ending(shared.start("apply", file, "--policy", policy, "--yes")) as applying:
@@ -72,12 +72,12 @@ def test_a_worker_that_was_frozen_for_longer_than_its_lease_does_nothing_when_it
     assert_once(nova, plan, mark)
 
 
-def some_moves(watari: Watari, nova: Nova, number: int) -> tuple[Plan, Path, Path, int]:
+def some_moves(watari: Watari, nova: Nova, part: Part, number: int) -> tuple[Plan, Path, Path, int]:
     """A plan of so many moves of the crowd, its file and policy, and the newest migration before it."""
-    for host in DONE.hosts:
+    for host in part.hosts:
         nova.lab.knobs(host, seconds=MOVE_S)
     policy = plans.wide(watari.home)
-    moves = [(s, beside(s.host)) for s in nova.some(DONE.crowd[:number])]
+    moves = [(s, beside(s.host)) for s in nova.some(part.crowd[:number])]
     plan = plans.of_moves(nova.lab.spec, moves, policy)
     return plan, plans.written(plan, watari.home / "p.json"), policy, nova.mark()
 
