@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint lab test-lab test-rigs bench bench-durable clean help
+.PHONY: demo test lint lab test-lab test-rigs bench bench-durable bench-serve clean help
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
@@ -48,6 +48,10 @@ test-rigs: $(STAMP) ## tests on three libvirt hosts with real QEMU guests, and t
 bench-durable: $(STAMP) ## steps per second of the durable executor, beside the bare cost of a step
 	@echo "== benchmark of durable runs"
 	@$(BIN)/python -m benchmarks.durable $(ARGS)
+
+bench-serve: $(STAMP) ## CPU and memory of a controller's look, up to 10,000 hosts and 100,000 servers
+	@echo "== benchmark of the controller"
+	@$(BIN)/python -m benchmarks.serve $(ARGS)
 
 bench: $(STAMP) ## Watari, Watcher and hbal on the same cluster, then Watari alone up to 10,000 hosts
 	@echo "== benchmark"

@@ -10,6 +10,7 @@ from watari.app import runs
 from watari.app.benefit import Due, book, look_before, note_before, starved_in
 from watari.app.clouds import Cloud, is_sim, open_cloud
 from watari.app.plans import Applied, Watch, apply_plan, check_fresh, cloud_of
+from watari.errors import Busy
 from watari.plan.plan import Plan
 from watari.policy.load import load_policy, policy_text
 
@@ -56,14 +57,20 @@ def measure(store: Store, run_id: str, stopping: Stopping, say: Say) -> None:
 
 
 def finish(store: Store, run_id: str, cloud: Cloud, watch: Watch, stopping: Stopping, say: Say) -> Applied:
-    """Work on a run to its end, then measure."""
+    """Work on a run to its end, then measure. Raises Busy, saying what becomes of the run, when another process may."""
     started, due = cloud.clock.now(), Due(store, say)
 
     def watched(run: Run, now: datetime) -> None:
         watch(run, now)
         due.look()  # a run may take hours: what its first moves brought is measured meanwhile
 
-    run = runs.carry_out(store, run_id, watched, stopping, cloud)
+    try:
+        run = runs.carry_out(store, run_id, watched, stopping, cloud)
+    except Busy as e:
+        raise Busy(
+            f"{e}\n{run_id} is written down: if that is a controller or a worker it carries it out (watari runs show "
+            f"{run_id}); else go on with `watari runs resume {run_id}`"
+        ) from None
     seconds = (cloud.clock.now() - started).total_seconds()
     after = book(store, run, cloud, policy_of(store, run_id), stopping, say) if run.finished else None
     return Applied(run, runs.find_run(store, run_id).starved_before, after, seconds, f"watari runs show {run_id}")

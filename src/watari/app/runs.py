@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from watari.act.durable.books import Books, holders
 from watari.act.durable.carrying import Context
 from watari.act.durable.engine import AT_ONCE, Engine
+from watari.act.durable.lease import TTL_S
 from watari.act.durable.records import (
     RunRow,
     entries_of,
@@ -109,7 +110,7 @@ def carry_out(store: Store, run_id: str, watch: Watch, stopping: Stopping, cloud
 
     Raises Busy when another process works with the same SQLite file, and Permanent when nothing can be written.
     """
-    with _working(store, {run_id}, cloud=cloud) as engine:
+    with working(store, {run_id}, clouds={cloud.name: cloud} if cloud else None) as engine:
         engine.enqueue(run_id)
         return _watch(store, engine, run_id, watch, stopping)
 
@@ -119,7 +120,7 @@ def work(store: Store, ended: threading.Event, say: Callable[[str], None], at_on
 
     `at_once`: operations that it takes, most of which wait; what it does not take is left to other workers.
     """
-    with _working(store, None, at_once or AT_ONCE) as engine:
+    with working(store, None, at_once or AT_ONCE) as engine:
         say(f"working with {store.shown} as {engine.lease.executor}")
         known: set[str] = set()
         due = Due(store, say)
@@ -185,11 +186,19 @@ def journal(store: Store, run_id: str) -> list[Entry]:
 
 
 @contextmanager
-def _working(
-    store: Store, only: set[str] | None, at_once: int = AT_ONCE, cloud: Cloud | None = None
+def working(
+    store: Store,
+    only: set[str] | None,
+    at_once: int = AT_ONCE,
+    clouds: Mapping[str, Cloud] | None = None,
+    ttl_s: float = TTL_S,
 ) -> Iterator[Engine]:
-    clouds = _Clouds(store, {cloud.name: cloud} if cloud else {})
-    engine = Engine(store, clouds.open_run, at_once=at_once)
+    """A worker for `only` some runs, or for all, until the block ends; `clouds` are open already.
+
+    Raises Busy when another process works with the same SQLite file.
+    """
+    opened = _Clouds(store, dict(clouds or {}))
+    engine = Engine(store, opened.open_run, ttl_s, at_once=at_once)
     if not store.is_postgres:  # a run that was left long ago does not go on because another one begins
         engine.carrier.only = only
     engine.start()

@@ -4,6 +4,8 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NoReturn, Self
 
@@ -15,6 +17,23 @@ def leave_at_once() -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(INTERRUPTED)
+
+
+@contextmanager
+def two_steps(ended: threading.Event) -> Iterator[None]:
+    """For programs that run for ever: SIGINT or SIGTERM sets `ended`, the second one ends the process at once."""
+
+    def stop(number: int, frame: object) -> None:
+        if ended.is_set():
+            leave_at_once()
+        ended.set()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class Interrupts:

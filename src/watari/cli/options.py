@@ -1,6 +1,9 @@
 """Options that several commands have, worded and checked once."""
 
 import argparse
+import getpass
+import os
+import socket
 from pathlib import Path
 
 from watari.errors import BadInput
@@ -36,6 +39,15 @@ def add_database(parser: argparse.ArgumentParser) -> None:
         help="where runs are kept: a SQLite file or postgresql://... (default: $WATARI_DATABASE, else runs.db in the "
         "state directory)",
     )
+
+
+def whoami() -> str:
+    """Who asks, for the record: the user of this machine."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container without an entry for its user
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
 
 
 def check_cloud(parsed_args: argparse.Namespace) -> None:

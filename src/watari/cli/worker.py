@@ -1,12 +1,12 @@
 """`watari worker`: one more process that carries runs out."""
 
 import argparse
-import signal
 import threading
 from datetime import datetime
 
 from watari.cli.base import WatariCommand
 from watari.cli.exits import DONE
+from watari.cli.interrupts import two_steps
 from watari.cli.options import add_database
 from watari.errors import BadInput
 
@@ -37,24 +37,12 @@ class Worker(WatariCommand):
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         from watari.app import runs
-        from watari.cli.interrupts import leave_at_once
 
         if parsed_args.at_once is not None and parsed_args.at_once < 1:
             raise BadInput(f"--at-once {parsed_args.at_once}: a worker takes at least one operation")
         ended = threading.Event()
-
-        def stop(number: int, frame: object) -> None:
-            if ended.is_set():
-                leave_at_once()
-            ended.set()
-
-        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            with runs.opened(parsed_args.database) as store:
-                runs.work(store, ended, self._say, parsed_args.at_once)
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        with two_steps(ended), runs.opened(parsed_args.database) as store:
+            runs.work(store, ended, self._say, parsed_args.at_once)
         return DONE
 
     def _say(self, line: str) -> None:

@@ -57,8 +57,12 @@ def parse_policy(text: str, source: str) -> Policy:
 
 
 def policy_digest(policy: Policy) -> str:
-    """12 hex digits over what the policy does: its name, its file's formatting and the order of lists do not count."""
-    text = json.dumps(_canonical(replace(policy, name="", digest="")), sort_keys=True, separators=(",", ":"))
+    """12 hex digits over what plans are made under and carried out by.
+
+    A policy's name, its file's formatting, the order of lists and `serve` do not count.
+    """
+    values = {field.name: _canonical(getattr(policy, field.name)) for field in fields(policy) if field.name != "serve"}
+    text = json.dumps(values | {"name": "", "digest": ""}, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

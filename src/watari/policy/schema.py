@@ -23,6 +23,7 @@ from watari.policy.values import (
     Orchestration,
     Policy,
     Roles,
+    Serve,
     Weights,
 )
 
@@ -257,6 +258,18 @@ SECTIONS: Mapping[str, tuple[type, Mapping[str, Key]]] = {
                 kinds.or_none(kinds.seconds(above=0.0)),
                 "post_copy_after_s",
                 "A move that takes longer is switched over, and the rest follows; none: never.",
+            ),
+        },
+    ),
+    "serve": (
+        Serve,
+        {
+            "every": Key(kinds.seconds(above=0.0), "every_s", "From one look at the cloud to the next."),
+            "balance": Key(
+                kinds.choice("off", "observe", "suggest", "approve", "automatic"),
+                "balance",
+                "Against starved servers: nothing; measured and said; plans to look at; carried out once a person "
+                "agrees; carried out (B5).",
             ),
         },
     ),

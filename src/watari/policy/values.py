@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 Rule = Literal["projected", "published"]
 WayOut = Literal["leave", "cold"]
+Mode = Literal["off", "observe", "suggest", "approve", "automatic"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +169,14 @@ class Copying:
 
 
 @dataclass(frozen=True, slots=True)
+class Serve:
+    """What `watari serve` does by itself. It is no part of what a plan was made under: the digest leaves it out."""
+
+    every_s: float = 60.0  # from one look at the cloud to the next
+    balance: Mode = "suggest"  # observe: measure and say; suggest: plans to look at; approve: once a person agrees
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """Everything that planning and acting obey."""
 
@@ -186,6 +195,7 @@ class Policy:
     drain: Drain = field(default_factory=Drain)
     orchestration: Orchestration = field(default_factory=Orchestration)
     copying: Copying = field(default_factory=Copying)
+    serve: Serve = field(default_factory=Serve)
     digest: str = ""
 
     def local(self, at: datetime) -> time:

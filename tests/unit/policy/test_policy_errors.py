@@ -34,7 +34,7 @@ roels: {}
         "p.yaml:5: detect.zzz: unknown key; known here: steal, load_per_vcpu, hold_rounds, smoothing, stale_after, "
         "host_over",
         "p.yaml:6: cool_down_s: unknown key; known here: name, rule, timezone, expires, detect, destination, roles, "
-        "exclude, calm, budgets, weights, look_ahead, drain, orchestration, copying",
+        "exclude, calm, budgets, weights, look_ahead, drain, orchestration, copying, serve",
         'p.yaml:7: roels: unknown key; did you mean "roles"?',
         "p.yaml:8: <<: merge keys are not used in policies; write the keys out",
     ]

@@ -97,8 +97,10 @@ class Books:
             if moving is not None and step is not None:
                 moving.step = step
             if not record.begun:
-                if c.execute(st.FLAGS, {"run": run.id}).one().stopping:
+                flags = c.execute(st.FLAGS, {"run": run.id}).one()
+                if flags.stopping:
                     return Wait("the run is stopping")
+                self.guard.stopped = flags.stopped or ""
                 verdict = self._judge(c, run, record, others, now)
                 if isinstance(verdict, Wait):
                     return verdict
@@ -160,6 +162,7 @@ class Books:
             return
         row = self._read(lambda c: c.execute(st.FLAGS, {"run": run.id}).one())
         run.stopping, run.cancelled, self._flags_at = row.stopping, row.cancelled, begun
+        self.guard.stopped = row.stopped or ""
 
     def close_if_over(self, run: str) -> bool:
         """Note the run's end once every operation is over; True if this call did."""

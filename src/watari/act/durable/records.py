@@ -58,12 +58,7 @@ def submit(
     what was done. `policy` is its text and its source.
     """
     with store.writing(alone=plan.id) as c:
-        kept = c.scalar(sa.select(plans.c.text).where(plans.c.id == plan.id))
-        if kept is not None and codec.loads(kept, plan.id).operations != plan.operations:
-            raise BadInput(f"{plan.id} is kept already, with other operations: a file was edited; plan again")
-        if kept is None:
-            row = {"id": plan.id, "job": plan.job, "cloud": cloud, "made_at": plan.made_at.isoformat()}
-            c.execute(plans.insert().values(**row, text=codec.dumps(plan)))
+        keep_plan(c, plan, cloud)
         earlier = c.execute(sa.select(runs.c.id, runs.c.ended_at).where(runs.c.plan_id == plan.id)).all()
         if open_ := next((row.id for row in earlier if row.ended_at is None), None):
             return open_, False
@@ -78,6 +73,25 @@ def submit(
         else:
             c.execute(runs.update().where(runs.c.id == id).values(ended_at=now.isoformat()))
     return id, True
+
+
+def keep_plan(c: sa.Connection, plan: Plan, cloud: str) -> None:
+    """Keep a plan. Raises BadInput when one of this id is kept that does something else."""
+    kept = c.scalar(sa.select(plans.c.text).where(plans.c.id == plan.id))
+    if kept is not None and codec.loads(kept, plan.id).operations != plan.operations:
+        raise BadInput(f"{plan.id} is kept already, with other operations: a file was edited; plan again")
+    if kept is None:
+        row = {"id": plan.id, "job": plan.job, "cloud": cloud, "made_at": plan.made_at.isoformat()}
+        c.execute(plans.insert().values(**row, text=codec.dumps(plan)))
+
+
+def plan_of(store: Store, id: str) -> Plan:
+    """A plan that is kept. Raises BadInput for an unknown id."""
+    with store.reading() as c:
+        text = c.scalar(sa.select(plans.c.text).where(plans.c.id == id))
+    if text is None:
+        raise BadInput(f'no plan "{id}" is kept')
+    return codec.loads(text, id)
 
 
 def load_run(store: Store, id: str) -> Run:
@@ -104,9 +118,13 @@ def policy_of(store: Store, id: str) -> Policy:
     return parse_policy(row.policy_text, row.policy_source)
 
 
-def list_runs(store: Store, *, only_open: bool = False, limit: int | None = None) -> list[RunRow]:
+def list_runs(
+    store: Store, *, only_open: bool = False, limit: int | None = None, cloud: str | None = None
+) -> list[RunRow]:
     """Runs, newest first, with how many of their operations are in which state."""
     wanted = sa.select(runs).order_by(runs.c.started_at.desc(), runs.c.id.desc())
+    if cloud is not None:
+        wanted = wanted.where(runs.c.cloud == cloud)
     if only_open:
         wanted = wanted.where(runs.c.ended_at.is_(None))
     if limit is not None:

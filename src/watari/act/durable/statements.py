@@ -6,7 +6,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from watari.act.durable.tables import entries, operations, runs
+from watari.act.durable.tables import entries, operations, runs, stops
 from watari.act.journal import OVER
 
 _o, _over = operations.c, sorted(OVER)
@@ -18,7 +18,18 @@ LEAVE: Final = operations.update().where(_this, _o.owner == bindparam("me")).val
 RECORD: Final = sa.select(_o.run_id, _o.id, _o.state, _o.waits, _o.steps).where(_this)
 OWNER: Final = sa.select(_o.owner).where(_this)
 ENTRY: Final = entries.insert()
-FLAGS: Final = sa.select(runs.c.stopping, runs.c.cancelled).where(runs.c.id == bindparam("run"))
+# The reason of the stop switch: the cloud's own before everybody's.
+_stopped: Final = (
+    sa.select(stops.c.why + " (by " + stops.c.stopped_by + ")")
+    .where(stops.c.cloud.in_(["", runs.c.cloud]))
+    .order_by(stops.c.cloud.desc())
+    .limit(1)
+    .correlate(runs)
+    .scalar_subquery()
+)
+FLAGS: Final = sa.select(runs.c.stopping, runs.c.cancelled, _stopped.label("stopped")).where(
+    runs.c.id == bindparam("run")
+)
 LEFT: Final = sa.select(_o.id).where(_o.run_id == bindparam("run"), _o.state.not_in(_over)).limit(1)
 CLOSE: Final = (
     runs.update().where(runs.c.id == bindparam("run"), runs.c.ended_at.is_(None)).values(ended_at=bindparam("at"))

@@ -89,3 +89,44 @@ benefits = sa.Table(
     sa.Column("measured_at", sa.String, nullable=False),
     sa.Column("body", sa.Text, nullable=False),  # the measurement as JSON
 )
+
+proposals = sa.Table(
+    "watari_proposals",
+    metadata,
+    sa.Column("id", sa.String, primary_key=True),  # its plan's
+    sa.Column("cloud", sa.String, nullable=False, index=True),
+    sa.Column("job", sa.String, nullable=False),
+    sa.Column("mode", sa.String, nullable=False),  # of the job when it was made
+    sa.Column("made_at", sa.String, nullable=False),
+    sa.Column("expires_at", sa.String, nullable=False),
+    sa.Column("operations", sa.Integer, nullable=False),
+    sa.Column("subjects", sa.Text, nullable=False),  # whom its operations are about, as a JSON list
+    sa.Column("starved", sa.Integer),
+    sa.Column("state", sa.String, nullable=False),
+    sa.Column("why", sa.Text, nullable=False),  # of the state
+    sa.Column("decided_by", sa.String, nullable=False),
+    sa.Column("decided_at", sa.String),
+    sa.Column("run_id", sa.String),
+    sa.Column("policy_source", sa.String, nullable=False),
+    sa.Column("policy_text", sa.Text, nullable=False),
+)
+
+controllers = sa.Table(
+    "watari_controllers",
+    metadata,
+    sa.Column("cloud", sa.String, primary_key=True),
+    sa.Column("executor", sa.String, nullable=False),  # whose lease proves that it is alive
+    sa.Column("about", sa.String, nullable=False),  # host and pid, for people
+    sa.Column("looked", sa.Float),  # when it last looked at the cloud, seconds since 1970 by the database's clock
+    sa.Column("body", sa.Text, nullable=False),  # what it saw, as JSON
+    sa.Column("memory", sa.LargeBinary),  # what the balancer remembers
+)
+
+stops = sa.Table(
+    "watari_stops",
+    metadata,
+    sa.Column("cloud", sa.String, primary_key=True),  # empty: every cloud
+    sa.Column("stopped_by", sa.String, nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+    sa.Column("at", sa.String, nullable=False),
+)

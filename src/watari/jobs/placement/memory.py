@@ -80,6 +80,19 @@ def remember(memory: Memory | None, snapshot: ComputeSnapshot, policy: Policy) -
     )
 
 
+def after_gap(memory: Memory) -> Memory:
+    """The memory after nobody has looked for a while, or the clock was set: the learned day stays, nothing has held."""
+    nothing, readings = np.zeros_like(memory.rounds), memory.readings
+    return replace(
+        memory,
+        seen=np.zeros_like(memory.seen),
+        rounds=nothing,
+        host_rounds={},
+        throttled_rounds={},
+        readings=replace(readings, age_s=np.full_like(readings.age_s, np.inf)),
+    )
+
+
 def rounds_needed(policy: Policy, *, far: bool) -> int:
     """Rounds that a threshold has to hold; half of them, rounded up, for what is far over it."""
     hold = policy.detect.hold_rounds
@@ -207,9 +220,8 @@ def _shape(old: DayShape | None, at: datetime, cores: Floats, policy: Policy) ->
     """Sum up the running slot; when the slot changes, blend its mean into the day (new days weigh 0.4)."""
     if policy.look_ahead.horizon_s <= 0:
         return None
-    n, slot = len(cores), _slot(at, policy)
-    if old is None:
-        slots = int(np.ceil(86400 / policy.look_ahead.slot_s))
+    n, slot, slots = len(cores), _slot(at, policy), int(np.ceil(86400 / policy.look_ahead.slot_s))
+    if old is None or old.cores.shape[1] != slots:  # a policy that cuts the day otherwise learns it anew
         empty = np.full((n, slots), np.nan, np.float32)
         return DayShape(empty, slot, cores.copy(), 1)
     if old.slot == slot:

@@ -1,0 +1,168 @@
+"""`watari serve`: a worker that also looks at clouds, one thread for each, or stands by while another process does."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field
+from typing import Final
+
+from watari.act.durable.engine import Engine
+from watari.act.durable.leading import Place
+from watari.act.durable.lease import Lost
+from watari.act.durable.store import Store
+from watari.app import runs
+from watari.app.benefit import Due, with_benefits
+from watari.app.clouds import Cloud, is_sim, open_cloud
+from watari.app.serving.policy_file import PolicyFile
+from watari.app.serving.reconciler import Look, Reconciler
+from watari.errors import BadInput, Busy, Permanent, Transient, WatariError
+
+log = logging.getLogger(__name__)
+TURN_S: Final = 1.0  # between two looks for what people approved
+STANDBY_S: Final = 1.0  # between two tries to take the place of another process
+AWAY_S: Final = 5.0  # after trouble with the database, or a bug
+
+Say = Callable[[str], None]
+
+
+def open_clouds(names: Sequence[str]) -> dict[str, Cloud]:
+    """The clouds to look after. Nothing is asked of them yet. Raises BadInput for what is none, or is no real one."""
+    if wrong := next((name for name in names if is_sim(name)), None):
+        raise BadInput(
+            f"{wrong}: a simulated cloud lives only while a command works on it; see it looked after with `watari demo`"
+        )
+    return {name: open_cloud(name) for name in dict.fromkeys(names)}
+
+
+def serve(
+    store: Store,
+    clouds: dict[str, Cloud],
+    policy: str | None,
+    ended: threading.Event,
+    say: Say,
+    *,
+    worker: Callable[..., AbstractContextManager[Engine]] = runs.working,
+) -> None:
+    """Look after the clouds until `ended`, then finish what is under way. `worker` makes what carries runs out.
+
+    With SQLite a second process waits for the first to end; with PostgreSQL it works for it meanwhile. Raises BadInput
+    for a policy that is wrong from the beginning, Permanent when nothing can be carried out here.
+    """
+    files = {name: PolicyFile(policy) for name in clouds}
+    for name, cloud in clouds.items():
+        cloud.recall = lambda snapshot, name=name: with_benefits(snapshot, store, name)  # type: ignore[misc]
+    with ExitStack() as stack:
+        if (engine := _take_turn(lambda: stack.enter_context(worker(store, None, clouds=clouds)), ended, say)) is None:
+            return
+        looking = [_Looking(store, engine, cloud, files[name], say, ended) for name, cloud in clouds.items()]
+        for one in looking:
+            one.thread.start()
+        due = Due(store, say, lambda name: clouds.get(name) or open_cloud(name))
+        while not ended.wait(TURN_S):
+            if engine.carrier.trouble:
+                raise Permanent(engine.carrier.trouble)
+            try:
+                due.look()
+            except Transient as e:  # the lease ends this process if it lasts
+                log.warning("%s", e)
+        for one in looking:
+            one.thread.join()
+        say("finishing what is under way, beginning nothing; again ends at once")
+        engine.finish()
+
+
+def _take_turn(begin: Callable[[], Engine], ended: threading.Event, say: Say) -> Engine | None:
+    """A worker for every run; None if it `ended` before another process left the SQLite file to it."""
+    told = ""
+    while not ended.is_set():
+        try:
+            return begin()
+        except Busy as e:
+            if str(e) != told:
+                say(f"standing by: {e}")
+            told = str(e)
+            ended.wait(STANDBY_S)
+    return None
+
+
+@dataclass(slots=True)
+class _Looking:
+    """The thread that looks after one cloud."""
+
+    store: Store
+    engine: Engine
+    cloud: Cloud
+    policy: PolicyFile
+    say: Say
+    ended: threading.Event
+    thread: threading.Thread = field(init=False)
+    reconciler: Reconciler = field(init=False)
+    _leads: bool = False
+    _next: float = 0.0
+    _said: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        place = Place(self.store, self.engine.lease, self.cloud.name)
+        self.reconciler = Reconciler(place, self.cloud, self.policy, self._take_up)
+        self.thread = threading.Thread(target=self._work, daemon=True, name=f"look-at-{self.cloud.name}")
+
+    def _work(self) -> None:
+        while not self.ended.is_set():
+            rest_s = TURN_S
+            try:
+                self._turn()
+            except Lost as e:
+                self._leads = False
+                self._tell("place", f"standing by: {e}")
+            except WatariError as e:  # of the database: the cloud's are told in the look
+                self._tell("database", str(e))
+                rest_s = AWAY_S
+            except Exception:  # the outermost loop of this thread: a bug must not end it without a word
+                log.exception("looking after %s", self.cloud.name)
+                rest_s = AWAY_S
+            self.ended.wait(rest_s)
+        self._leave()
+
+    def _turn(self) -> None:
+        if holder := self.reconciler.place.hold():
+            self._leads = False
+            self._tell("place", f"standing by: {holder} looks after it")
+            return
+        if not self._leads:
+            self._leads = True
+            self.reconciler.recall()
+            self._tell("place", f"looking after it, every {self.policy.policy.serve.every_s:g} s")
+        self._begin()
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + self.policy.policy.serve.every_s
+            self._report(self.reconciler.look())
+            self._begin()
+        self._said.pop("database", None)
+
+    def _take_up(self, run: str) -> None:
+        self.engine.enqueue(run)
+
+    def _begin(self) -> None:
+        for run in self.reconciler.begin_approved():
+            self.say(f"{self.cloud.name}: {run} begins")
+
+    def _report(self, look: Look) -> None:
+        starved = "" if look.starved is None else f"{look.starved} of {look.measured} starved; "
+        self._tell("doing", f"{look.mode}: {look.trouble or starved + (look.doing or 'nothing to do')}")
+        self._tell("policy", self.policy.problem and f"the policy as it was stays in force: {self.policy.problem}")
+
+    def _leave(self) -> None:
+        try:
+            if self._leads:
+                self.reconciler.keep_memory()
+        except (WatariError, Lost) as e:
+            log.warning("what was learned of %s is not kept: %s", self.cloud.name, e)
+
+    def _tell(self, about: str, line: str) -> None:
+        """Say what has changed."""
+        if self._said.get(about, "") != line:
+            self._said[about] = line
+            if line:
+                self.say(f"{self.cloud.name}: {line}")

@@ -1,0 +1,49 @@
+"""What controllers do: for people and programs that ask from outside."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from watari.act.durable.leading import last_seen
+from watari.act.durable.stops import all_stops
+from watari.act.durable.store import Store
+from watari.plan.text import format_duration
+
+LATE = 3.0  # so many looks missed, and nobody seems to look
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One cloud. `trouble`: why nothing is decided, or what else a person has to know first; empty: all is well."""
+
+    cloud: str
+    controller: str
+    mode: str
+    looked_s: float | None  # ago
+    starved: int | None
+    doing: str
+    trouble: str
+    findings: tuple[dict[str, Any], ...]
+
+
+def statuses(store: Store) -> list[Status]:
+    """Every cloud that has or had a controller."""
+    stops = {stop.cloud: stop for stop in all_stops(store)}
+    out = []
+    for seen in last_seen(store):
+        body = seen.body
+        stop = stops.get(seen.cloud) or stops.get("")
+        trouble = body.get("trouble", "")
+        if not seen.alive:
+            ago = "" if seen.age_s is None else f" since {format_duration(seen.age_s)}"
+            trouble = f"nobody looks after it{ago}: start `watari serve`"
+        elif seen.age_s is not None and seen.age_s > LATE * body.get("every_s", 60.0):
+            trouble = f"its controller has not looked for {format_duration(seen.age_s)}"
+        elif stop is not None:
+            trouble = f"stopped: {stop}"
+        out.append(
+            Status(
+                seen.cloud, seen.about if seen.alive else "", body.get("mode", ""), seen.age_s, body.get("starved"),
+                body.get("doing", ""), trouble, tuple(body.get("findings", ())),
+            )
+        )  # fmt: skip
+    return out

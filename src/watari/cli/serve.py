@@ -1,0 +1,59 @@
+"""`watari serve`: the controller."""
+
+import argparse
+import threading
+from datetime import datetime
+
+from watari.cli.base import WatariCommand
+from watari.cli.exits import DONE
+from watari.cli.interrupts import two_steps
+from watari.cli.options import add_database, add_policy
+from watari.errors import BadInput
+
+
+class Serve(WatariCommand):
+    """Look after clouds for ever: observe, plan, and carry out what the policy allows or a person approves
+
+    What it does by itself stands in the policy, per job: `serve: {balance: suggest}` makes plans to look at (watari
+    plans list), `approve` carries them out once a person agrees (watari plans approve), `automatic` at once; `observe`
+    only measures. The policy is read again at every look; one that is broken meanwhile changes nothing and is found.
+    A meter or a cloud that does not answer means that nothing is decided.
+
+    A second `watari serve` on the same database stands by and takes over when the first one dies. Ctrl-C, or SIGTERM:
+    moves under way are finished, then it ends; twice: at once, and the next one goes on from there.
+    """
+
+    examples = """
+        examples:
+          watari serve --cloud prod --policy prod.yaml
+          watari serve --cloud prod --cloud lab --database postgresql://watari@db/watari
+          watari status                          what it sees and does
+          watari stop --why "storage trouble"    nothing begins any more, until `watari go`
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument(
+            "--cloud",
+            action="append",
+            metavar="NAME",
+            help="of clouds.yaml or libvirt.yaml; may be given several times",
+        )
+        add_policy(parser)
+        add_database(parser)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> int:
+        from watari.app import runs
+        from watari.app.serving.controller import open_clouds, serve
+
+        if not parsed_args.cloud:
+            raise BadInput("name the clouds to look after, such as --cloud prod")
+        ended = threading.Event()
+        with two_steps(ended), runs.opened(parsed_args.database) as store:
+            serve(store, open_clouds(parsed_args.cloud), parsed_args.policy, ended, self._say)
+        return DONE
+
+    def _say(self, line: str) -> None:
+        self.stdout.write(f"{datetime.now():%H:%M:%S} {line}\n")
+        self.stdout.flush()

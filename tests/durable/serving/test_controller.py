@@ -1,0 +1,219 @@
+"""`watari serve` in real processes: it makes the cloud as wanted, whatever kills it, and there is one of it."""
+
+import random
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from durable.filed_cloud import make
+from durable.postgres import Postgres
+from durable.rig import copied
+from durable.serving.controller_process import TTL_S, Controller, Serving
+from durable.serving.metered_cloud import CPUS, NAME, POLICY, MeteredCloud
+from watari.act.durable.leading import last_seen
+from watari.act.durable.proposals import decide, list_proposals
+from watari.act.durable.records import list_runs
+from watari.act.durable.stops import lift_stop, set_stop
+from watari.act.durable.store import Store
+
+HOSTS = [f"h{i}" for i in range(6)]
+CROWDED = {f"s{i}": "h0" for i in range(9)} | {f"t{i}": "h1" for i in range(8)}
+
+
+@dataclass(slots=True)
+class Site:
+    """A cloud whose servers starve, a database, and controllers."""
+
+    folder: Path
+    url: str
+    cloud: MeteredCloud = field(init=False)
+    store: Store = field(init=False)
+    controllers: list[Controller] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        make(self.folder / "cloud.db", CROWDED, HOSTS, move_s=0.3)
+        self.cloud, self.store = MeteredCloud(self.folder / "cloud.db"), Store(self.url)
+        self.write("automatic")
+
+    def write(self, mode: str) -> None:
+        (self.folder / "policy.yaml").write_text(POLICY.replace("MODE", mode))
+
+    def serve(self) -> Controller:
+        out = self.folder / f"controller-{len(self.controllers)}.out"
+        orders = Serving(self.url, str(self.cloud.path), str(self.folder / "policy.yaml"), str(out))
+        self.controllers.append(Controller(orders))
+        return self.controllers[-1]
+
+    def looking(self) -> Controller:
+        """One that has begun to look after the cloud."""
+        one = self.serve()
+        self.until(lambda: "looking after it" in one.out())
+        return one
+
+    def until(self, true: Callable[[], bool], seconds: float = 60.0) -> None:
+        end = time.monotonic() + seconds
+        while not true():
+            said = "\n".join(c.out() for c in self.controllers)
+            assert time.monotonic() < end, f"waited for {seconds} s; {self.cloud.calls()[-5:]}; {said}"
+            time.sleep(0.05)
+
+    def crowd(self) -> int:
+        """The most servers that any host has to bear."""
+        on = [s.host for s in self.cloud.inventory().servers.values()]
+        return max(map(on.count, on))
+
+    def is_calm(self) -> bool:
+        return self.crowd() <= CPUS and not self.cloud.flights()
+
+    def asked(self) -> list[str]:
+        return [c.subject for c in self.cloud.calls("start") if c.answer == "ok"]
+
+    def close(self) -> None:
+        for one in self.controllers:
+            one.kill()
+        self.store.close()
+
+
+Build = Callable[[], Site]
+
+
+@pytest.fixture
+def on_sqlite(template: Path, tmp_path: Path) -> Iterator[Build]:
+    with ExitStack() as stack:
+
+        def new() -> Site:
+            site = Site(tmp_path, copied(template, tmp_path))
+            stack.callback(site.close)
+            return site
+
+        yield new
+
+
+@pytest.fixture
+def on_postgres(server: Postgres, tmp_path: Path) -> Iterator[Build]:
+    with ExitStack() as stack:
+
+        def new() -> Site:
+            site = Site(tmp_path, server.new_database())
+            stack.callback(site.close)
+            return site
+
+        yield new
+
+
+def test_it_makes_a_crowded_cloud_calm_and_moves_nobody_twice(on_sqlite: Build) -> None:
+    site = on_sqlite()
+    controller = site.serve()
+    site.until(site.is_calm)
+    asked = site.asked()
+    assert len(asked) == len(set(asked)) == 9, "one to each of s and t too many, and no more"
+    site.until(lambda: all(row.ended_at for row in list_runs(site.store)))
+    assert controller.end() == 0, controller.out()
+    assert "looking after it, every 0.3 s" in controller.out()
+
+
+def test_random_kills_lose_nothing_and_ask_for_nothing_twice(on_sqlite: Build) -> None:
+    site, chance = on_sqlite(), random.Random(5)
+    for _ in range(5):
+        controller = site.looking()
+        time.sleep(chance.uniform(0.0, 0.6))
+        controller.kill()
+    controller = site.looking()
+    site.until(site.is_calm)
+    site.until(lambda: all(row.ended_at for row in list_runs(site.store)))
+    asked = site.asked()
+    assert len(asked) == len(set(asked)) == 9
+    assert controller.end() == 0, controller.out()
+
+
+def test_nothing_moves_before_the_approval_also_over_a_restart(on_sqlite: Build) -> None:
+    site = on_sqlite()
+    site.write("approve")
+    controller = site.serve()
+    site.until(lambda: any(p.state == "waiting" for p in list_proposals(site.store)))
+    time.sleep(1.0)
+    controller.kill()
+    site.serve()
+    time.sleep(1.0)
+    assert site.asked() == []
+    (waiting,) = list_proposals(site.store, states=("waiting",))
+    decide(site.store, waiting.id, approve=True, by="mai", why="", now=datetime.now(UTC))
+    site.until(site.is_calm)
+    assert len(site.asked()) == 9
+
+
+def test_a_second_one_on_a_sqlite_file_stands_by_and_takes_over(on_sqlite: Build) -> None:
+    site = on_sqlite()
+    first = site.looking()
+    second = site.serve()
+    site.until(lambda: "standing by: another watari" in second.out())
+    first.kill()
+    site.until(lambda: "looking after it" in second.out())
+    site.until(site.is_calm)
+    assert len(site.asked()) == 9
+    assert second.end(signal.SIGTERM) == 0
+
+
+def test_one_that_stands_by_ends_when_it_is_told_to(on_sqlite: Build) -> None:
+    site = on_sqlite()
+    site.write("observe")
+    first = site.looking()
+    second = site.serve()
+    site.until(lambda: "standing by" in second.out())
+    assert second.end() == 0
+    assert first.process.is_alive()
+
+
+def test_the_stop_switch_holds_at_once_and_what_moves_arrives(on_sqlite: Build) -> None:
+    site = on_sqlite()
+    site.serve()
+    site.until(lambda: len(site.asked()) >= 2)
+    set_stop(site.store, NAME, "mai", "the storage flaps", datetime.now(UTC))
+    asked = len(site.asked())
+    time.sleep(2.0)
+    assert len(site.asked()) == asked
+    assert site.cloud.flights() == ()
+    assert sum(m[0] in site.asked() for m in site.cloud.moves()) == asked
+    lift_stop(site.store, NAME)
+    site.until(site.is_calm)
+    assert len(site.asked()) == len(set(site.asked())) == 9
+
+
+def test_of_two_on_postgresql_one_looks_and_the_other_takes_over_when_it_dies(on_postgres: Build) -> None:
+    site = on_postgres()
+    first = site.looking()
+    second = site.serve()
+    site.until(lambda: "standing by:" in second.out())
+    assert "looking after it" not in second.out()
+    first.kill()
+    died = time.monotonic()
+    site.until(lambda: "looking after it" in second.out())
+    print(f"taken over {time.monotonic() - died:.1f} s after the kill; the lease is {TTL_S} s")
+    site.until(site.is_calm)
+    assert len(site.asked()) == len(set(site.asked())) == 9
+    (seen,) = last_seen(site.store, TTL_S)
+    assert (seen.alive, f"pid {second.process.pid}" in seen.about) == (True, True)
+
+
+def test_a_database_that_is_away_for_a_moment_stops_nothing_for_ever(tmp_path: Path) -> None:
+    own = Postgres()
+    try:
+        site = Site(tmp_path, own.new_database())
+        try:
+            site.write("observe")
+            controller = site.looking()
+            own.stop()
+            own.start()
+            site.write("automatic")
+            site.until(site.is_calm)
+            assert controller.process.is_alive(), controller.out()
+        finally:
+            site.close()
+    finally:
+        own.close()

@@ -1,0 +1,233 @@
+"""A controller that cannot know, must not act, or comes back: unknown is never healthy, and nothing is done twice."""
+
+import logging
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from durable.serving.conftest import Desk, Sit
+from durable.serving.metered_cloud import NAME
+from watari.act.durable.proposals import decide, proposed_plan
+from watari.act.durable.records import load_run, submit
+from watari.act.durable.stops import all_stops, lift_stop, set_stop, stop_of
+from watari.app.serving.keeping import from_bytes, to_bytes
+from watari.app.serving.status import statuses
+from watari.errors import BadInput
+from watari.model.reasons import Finding
+from watari.policy.load import load_policy
+
+NOW = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
+
+
+def begun(desk: Desk) -> str:
+    """An automatic run of which nothing has begun yet."""
+    desk.look()
+    (run,) = desk.reconciler.begin_approved()
+    return run
+
+
+def test_without_a_meter_nothing_is_decided_and_nothing_begins_on_an_old_plan(sit: Sit) -> None:
+    desk = sit("automatic")
+    run = begun(desk)
+    desk.filed.set(meter="away")
+    look = desk.look()
+    assert (look.trouble, look.starved) == ("no decision: the meter does not answer", None)
+    assert {o.state for o in load_run(desk.store, run).operations} == {"skipped"}
+    assert {o.note for o in load_run(desk.store, run).operations} == {"planned anew once the cloud answers"}
+    desk.filed.set(meter="ok")
+    assert desk.look().trouble == ""
+    assert len(desk.reconciler.begin_approved()) == 1
+
+
+def test_a_plan_that_waits_for_a_person_outlasts_a_silent_meter(sit: Sit) -> None:
+    desk = sit("approve")
+    desk.look()
+    desk.filed.set(meter="away")
+    desk.look()
+    assert desk.states() == ["waiting"]
+
+
+def test_a_meter_that_knows_nobody_is_trouble_not_calm(sit: Sit) -> None:
+    desk = sit("automatic")
+    desk.filed.set(meter="blind")
+    look = desk.look()
+    assert (look.measured, look.trouble) == (0, "no decision: nobody's load is known")
+    assert desk.proposals() == []
+
+
+def test_a_bug_in_reading_the_cloud_is_said_and_nothing_is_decided(
+    sit: Sit, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk = sit("automatic")
+    monkeypatch.setattr(desk.cloud, "about_networks", lambda: 1 / 0)
+    assert desk.look().trouble == "no decision: ZeroDivisionError: division by zero; this is a bug"
+    assert desk.proposals() == []
+    assert "Traceback" in caplog.text
+
+
+def test_a_policy_that_breaks_stays_as_it_was_and_is_a_finding(sit: Sit, caplog: pytest.LogCaptureFixture) -> None:
+    desk = sit("observe")
+    desk.policy.write_text("serve: {balance: sometimes}\n")
+    with caplog.at_level(logging.WARNING):
+        look, again = desk.look(), desk.look()
+    (finding,) = look.findings
+    assert (finding.code, finding.severity, look.mode) == ("policy-broken", "error", "observe")
+    assert "policy.yaml:1: serve.balance" in finding.text
+    assert again.findings == look.findings
+    assert caplog.text.count("serve.balance") == 1, "said once"
+    desk.write("suggest")
+    look = desk.look()
+    assert (look.findings, look.mode, desk.states()) == ((), "suggest", ["suggested"])
+
+
+def test_a_policy_that_is_gone_is_a_broken_one(sit: Sit) -> None:
+    desk = sit("observe")
+    desk.policy.unlink()
+    assert desk.look().findings[0].code == "policy-broken"
+
+
+def test_while_the_stop_switch_is_set_nothing_begins_and_it_says_why(sit: Sit) -> None:
+    desk = sit("automatic")
+    set_stop(desk.store, NAME, "mai", "storage flaps", NOW)
+    assert desk.look().doing == "nothing: stopped: storage flaps (by mai, 2026-11-30 12:00)"
+    assert desk.proposals() == []
+    lift_stop(desk.store, NAME)
+    assert begun(desk)
+
+
+def test_what_was_approved_waits_for_the_stop_switch(sit: Sit) -> None:
+    desk = sit("approve")
+    desk.look()
+    decide(desk.store, desk.proposals()[0].id, approve=True, by="mai", why="", now=datetime.now(UTC))
+    set_stop(desk.store, "", "jin", "upgrade", NOW)
+    assert desk.reconciler.begin_approved() == []
+    assert "is approved" in desk.look().doing
+    lift_stop(desk.store, "")
+    assert len(desk.reconciler.begin_approved()) == 1
+
+
+def test_the_switch_of_one_cloud_and_that_of_all_are_two(sit: Sit) -> None:
+    desk = sit("observe")
+    with pytest.raises(BadInput, match="the stop switch of all clouds is not set"):
+        lift_stop(desk.store, "")
+    set_stop(desk.store, "other", "mai", "one", NOW)
+    assert stop_of(desk.store, NAME) is None
+    everybody = set_stop(desk.store, "", "mai", "two", NOW)
+    assert set_stop(desk.store, "", "jin", "three", NOW) == everybody, "the first reason stays"
+    own = set_stop(desk.store, NAME, "mai", "four", NOW)
+    assert stop_of(desk.store, NAME) == own
+    assert lift_stop(desk.store, NAME) == own
+    assert stop_of(desk.store, NAME) == everybody
+    with pytest.raises(BadInput, match="is not set; it is set for all clouds, --cloud other"):
+        lift_stop(desk.store, NAME)
+    assert [stop.cloud for stop in all_stops(desk.store)] == ["", "other"]
+
+
+def test_a_run_that_began_before_its_controller_died_is_not_begun_twice(sit: Sit) -> None:
+    desk = sit("approve")
+    desk.look()
+    (one,) = desk.proposals()
+    decide(desk.store, one.id, approve=True, by="mai", why="", now=datetime.now(UTC))
+    run, _ = submit(desk.store, proposed_plan(desk.store, one.id), NAME, one.policy, desk.filed.now())
+    assert desk.again().begin_approved() == []
+    assert [(p.state, p.run_id) for p in desk.proposals()] == [("begun", run)]
+    assert [r.id for r in desk.runs()] == [run]
+
+
+def test_a_plan_that_no_longer_fits_the_cloud_is_stale(sit: Sit, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = sit("approve")
+    desk.look()
+    (one,) = desk.proposals()
+    decide(desk.store, one.id, approve=True, by="mai", why="", now=datetime.now(UTC))
+    with desk.filed._open() as c:
+        c.execute("delete from servers")
+    desk.cloud._read = None
+    assert desk.reconciler.begin_approved() == []
+    (now,) = desk.proposals()
+    assert now.state == "stale"
+    assert "does not exist any more" in now.why
+
+
+def test_nothing_begins_by_itself_while_a_server_is_left_out_of_its_orchestrator(
+    sit: Sit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = sit("automatic")
+    left = (Finding("node-7", "left-out", "is out of service in k8s: r-1", "error"),)
+    monkeypatch.setattr(type(desk.cloud), "left_out", lambda self: left)
+    look = desk.look()
+    assert look.doing == "nothing: node-7 out of service; put back first (watari members attach)"
+    assert (look.findings, desk.proposals()) == (left, [])
+
+
+def test_what_was_learned_survives_the_process_but_no_threshold_has_held_on(sit: Sit) -> None:
+    desk = sit("observe", "name: x\n")
+    desk.policy.write_text("detect: {hold_rounds: 3}\nserve: {every: 20 s, balance: observe}\n")
+    desk.look()
+    desk.look()
+    before = desk.reconciler.memory
+    assert before is not None
+    assert before.shape is not None
+    desk.reconciler.keep_memory()
+    after = desk.again().memory
+    assert after is not None
+    assert after.shape is not None
+    assert (after.ids, after.at, after.rounds.tolist()) == (before.ids, before.at, before.rounds.tolist())
+    assert np.array_equal(after.shape.cores, before.shape.cores, equal_nan=True)
+    policy = load_policy(str(desk.policy))
+    soon, late = before.at + timedelta(seconds=30), before.at + timedelta(seconds=120)
+    rested = desk.reconciler._rested(soon, policy)
+    assert rested is not None
+    assert rested.rounds.tolist() == before.rounds.tolist()
+    for at in (late, before.at - timedelta(days=1)):  # nobody looked, or the clock was set back
+        rested = desk.reconciler._rested(at, policy)
+        assert rested is not None
+        assert not (rested.rounds.any() or rested.seen.any() or rested.host_rounds)
+        assert rested.shape is after.shape
+
+
+def test_after_the_clock_was_set_back_it_looks_on(sit: Sit) -> None:
+    desk = sit("suggest")
+    desk.look()
+    memory = desk.reconciler.memory
+    assert memory is not None
+    desk.reconciler.memory = replace(memory, at=memory.at + timedelta(days=1))
+    desk.filed.set(wants={"s0": 0.1})
+    look = desk.look()
+    assert (look.starved, look.trouble) == (5, "")
+    assert desk.reconciler.memory is not None
+    assert desk.reconciler.memory.at < memory.at + timedelta(hours=1)
+
+
+@pytest.mark.parametrize("kept", [b"", b"rubbish", b"PK\x03\x04rubbish"])
+def test_a_memory_that_cannot_be_read_is_learned_anew(sit: Sit, kept: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    desk = sit("suggest")
+    desk.reconciler.place.keep_memory(kept)
+    assert desk.again().memory is None
+    assert "is learned anew" in caplog.text
+    desk.look()
+    assert desk.states() == ["suggested"]
+
+
+def test_a_memory_of_another_form_is_not_guessed_at(sit: Sit, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = sit("observe")
+    desk.look()
+    assert desk.reconciler.memory is not None
+    kept = to_bytes(desk.reconciler.memory)
+    monkeypatch.setattr("watari.app.serving.keeping.FORM", 2)
+    with pytest.raises(ValueError, match="form 1, this version knows 2"):
+        from_bytes(kept)
+
+
+def test_status_tells_what_was_seen_and_when_nobody_looks(sit: Sit) -> None:
+    desk = sit("suggest")
+    desk.look()
+    (one,) = statuses(desk.store)
+    assert (one.cloud, one.mode, one.starved, one.trouble) == (NAME, "suggest", 6, "")
+    assert one.doing == f"{desk.proposals()[0].id} is suggested: {desk.proposals()[0].operations} operations"
+    set_stop(desk.store, NAME, "mai", "flaps", NOW)
+    assert statuses(desk.store)[0].trouble.startswith("stopped: flaps")
+    desk.lease.release()
+    (one,) = statuses(desk.store)
+    assert (one.controller, one.trouble.startswith("nobody looks after it since")) == ("", True)
