@@ -110,7 +110,9 @@ class _Decide(WatariCommand):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
+        from watari.act.durable.leading import last_seen
         from watari.act.durable.proposals import decide
+        from watari.act.durable.stops import stop_of
         from watari.app import runs
 
         why = " ".join(parsed_args.why.split())
@@ -118,10 +120,16 @@ class _Decide(WatariCommand):
             raise BadInput("--why is empty: say what is wrong with the plan")
         with runs.opened(parsed_args.database) as store:
             found = decide(store, parsed_args.plan, approve=self.approve, by=whoami(), why=why, now=datetime.now(UTC))
+            alive = any(seen.alive and seen.cloud == found.cloud for seen in last_seen(store))
+            stop = stop_of(store, found.cloud)
         operations = count(found.operations, "operation")
         if self.approve:
             watch = f"watari runs show {found.run_id}" if found.run_id else "watari runs list --open"
             self.hint(f"{found.id} ({operations}) is {found.state}; watch it with `{watch}`")
+            if found.state == "approved" and stop is not None:
+                self.hint(f"it waits, {found.cloud} is stopped: {stop}")
+            if found.state == "approved" and not alive:
+                self.hint(f"nobody looks after {found.cloud}: it begins once `watari serve --cloud {found.cloud}` runs")
         else:
             until = f"{found.expires_at.astimezone():%H:%M}"
             self.hint(f"{found.id} is rejected: the same servers are not proposed again until {until}")

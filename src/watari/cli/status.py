@@ -24,6 +24,7 @@ class StatusList(WatariLister):
         examples:
           watari status
           watari status --findings
+          watari status --forget lab             with what was learned of it
           watari status -f json | jq -r '.[] | select(.Trouble != "") | .Cloud'
 
         exit codes:
@@ -33,16 +34,20 @@ class StatusList(WatariLister):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.add_argument("--findings", action="store_true", help="what was found, with its cure")
+        parser.add_argument("--forget", metavar="CLOUD", help="first forget a cloud that nobody looks after any more")
         add_database(parser)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
+        from watari.act.durable.leading import forget
         from watari.app import runs
         from watari.app.serving.status import statuses
 
         columns = FINDING_COLUMNS if parsed_args.findings else COLUMNS
         self.check_columns(parsed_args, columns)
         with runs.opened(parsed_args.database) as store:
+            if parsed_args.forget:
+                forget(store, parsed_args.forget)
             found = statuses(store)
             self.afterword = (
                 "" if found else f"no controller has worked with {store.shown} yet: watari serve --cloud NAME"

@@ -62,7 +62,7 @@ class Go(WatariCommand):
         with runs.opened(parsed_args.database) as store:
             was = lift_stop(store, parsed_args.cloud)
             still = stop_of(store, parsed_args.cloud)
-        self.hint(f"{parsed_args.cloud or 'all clouds'} go on; it was stopped for: {was}")
+        self.hint(f"{f'{was.cloud} goes' if was.cloud else 'all clouds go'} on; it was stopped for: {was}")
         if still is not None:
             self.hint(f"but all clouds are stopped: {still}; lift that with `watari go`")
         return DONE

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from watari.act.durable.lease import TTL_S, Lease, Lost, bury
 from watari.act.durable.store import Store
 from watari.act.durable.tables import controllers, leases
+from watari.errors import BadInput
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,17 @@ class Place:
         with self.store.reading() as c:
             kept = c.scalar(sa.select(controllers.c.memory).where(controllers.c.cloud == self.cloud))
         return bytes(kept) if kept is not None else None
+
+
+def forget(store: Store, cloud: str) -> None:
+    """Forget a cloud, with what was learned of it. Raises BadInput if somebody looks after it, or nobody ever did."""
+    known = {seen.cloud: seen for seen in last_seen(store)}
+    if (seen := known.get(cloud)) is None:
+        raise BadInput(f"no controller ever looked after {cloud}; those that were: {', '.join(known) or 'none'}")
+    if seen.alive:
+        raise BadInput(f"{seen.about} looks after {cloud}: end that first")
+    with store.writing(alone=f"controller of {cloud}") as c:
+        c.execute(controllers.delete().where(controllers.c.cloud == cloud))
 
 
 def last_seen(store: Store, ttl_s: float = TTL_S) -> list[Seen]:

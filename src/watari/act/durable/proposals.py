@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from watari.act.durable.records import keep_plan, plan_of
 from watari.act.durable.store import Store
-from watari.act.durable.tables import proposals
+from watari.act.durable.tables import plans, proposals, runs
 from watari.errors import BadInput
 from watari.plan.plan import Plan
 
@@ -113,6 +113,15 @@ def decide(store: Store, id: str, *, approve: bool, by: str, why: str, now: date
     raise BadInput(f"{id} is not waiting for approval: it is {found.state}{_because(found)}")
 
 
+def prune(c: sa.Connection, cloud: str, before: datetime) -> None:
+    """Forget the plans made before then that came to nothing: of which no run was begun, and which stand no more."""
+    p = proposals.c
+    old = sa.select(p.id).where(p.cloud == cloud, p.run_id.is_(None), p.state.not_in(OPEN))
+    ids = list(c.execute(old.where(p.made_at < before.isoformat())).scalars())
+    c.execute(proposals.delete().where(p.id.in_(ids)))
+    c.execute(plans.delete().where(plans.c.id.in_(ids), plans.c.id.not_in(sa.select(runs.c.plan_id))))
+
+
 def find_proposal(store: Store, id: str) -> Proposal:
     """One by its plan's id. Raises BadInput for an unknown one."""
     with store.reading() as c:
@@ -146,10 +155,10 @@ def list_proposals(
         return [_proposal(row) for row in c.execute(wanted)]
 
 
-def modes_of(store: Store, runs: Collection[str]) -> dict[str, str]:
+def modes_of(store: Store, run_ids: Collection[str]) -> dict[str, str]:
     """In which mode the plans of these runs were proposed."""
     with store.reading() as c:
-        wanted = sa.select(proposals.c.run_id, proposals.c.mode).where(proposals.c.run_id.in_(list(runs)))
+        wanted = sa.select(proposals.c.run_id, proposals.c.mode).where(proposals.c.run_id.in_(list(run_ids)))
         return {row.run_id: row.mode for row in c.execute(wanted)}
 
 

@@ -19,6 +19,7 @@ from watari.policy.load import parse_policy
 from watari.policy.values import Policy
 
 OVERLAP_S = 5.0
+UNDER_WAY = ("intended", "running", "undoing")
 _STEPS = tuple[StepRecord, ...]
 
 
@@ -47,6 +48,11 @@ class RunRow:
         if self.cancelled:
             return "cancelled"
         return "done" if set(self.counts) <= {"done"} else "partly"
+
+    @property
+    def goes_on(self) -> bool:
+        """Somebody works on it, or will without being asked: it is not one that was stopped and left."""
+        return self.ended_at is None and (not self.stopping or not self.counts.keys().isdisjoint(UNDER_WAY))
 
 
 def submit(
@@ -119,12 +125,19 @@ def policy_of(store: Store, id: str) -> Policy:
 
 
 def list_runs(
-    store: Store, *, only_open: bool = False, limit: int | None = None, cloud: str | None = None
+    store: Store,
+    *,
+    only_open: bool = False,
+    limit: int | None = None,
+    cloud: str | None = None,
+    plan: str | None = None,
 ) -> list[RunRow]:
-    """Runs, newest first, with how many of their operations are in which state."""
+    """Runs (of a cloud, of a plan), newest first, with how many of their operations are in which state."""
     wanted = sa.select(runs).order_by(runs.c.started_at.desc(), runs.c.id.desc())
     if cloud is not None:
         wanted = wanted.where(runs.c.cloud == cloud)
+    if plan is not None:
+        wanted = wanted.where(runs.c.plan_id == plan)
     if only_open:
         wanted = wanted.where(runs.c.ended_at.is_(None))
     if limit is not None:

@@ -150,7 +150,8 @@ class _Looking:
 
     def _report(self, look: Look) -> None:
         starved = "" if look.starved is None else f"{look.starved} of {look.measured} starved; "
-        self._tell("doing", f"{look.mode}: {look.trouble or starved + (look.doing or 'nothing to do')}")
+        nothing = "only observed" if look.mode == "observe" and look.starved else "nothing to do"
+        self._tell("doing", f"{look.mode}: {look.trouble or starved + (look.doing or nothing)}")
         self._tell("policy", self.policy.problem and f"the policy as it was stays in force: {self.policy.problem}")
 
     def _leave(self) -> None:

@@ -30,6 +30,7 @@ from watari.model.compute import ComputeSnapshot
 from watari.model.reasons import Finding
 from watari.plan.plan import Plan
 from watari.plan.steps import Detach
+from watari.plan.text import count
 from watari.policy.values import Mode, Policy
 
 log = logging.getLogger(__name__)
@@ -165,11 +166,14 @@ class Reconciler:
             made = plan(snapshot, policy, self.memory)
             look.findings = (*look.findings, *made.findings)
         look.doing = self._answer(made, snapshot, policy, look)
+        if not look.doing and made is not None and made.refusals:
+            first = made.refusals[0]
+            look.doing = f"no move helps: {count(len(made.refusals), 'refusal')}, such as {first.label}: {first.why}"
 
     def _answer(self, made: Plan | None, snapshot: ComputeSnapshot, policy: Policy, look: Look) -> str:
         """What is done about the plan."""
         now, mode = self.cloud.clock.now(), look.mode
-        open_ = list_runs(self.store, only_open=True, cloud=self.cloud.name)
+        open_ = [row for row in list_runs(self.store, only_open=True, cloud=self.cloud.name) if row.goes_on]
         if mode != "automatic":
             self._let_go(f"serve.{JOB} is {mode} now")
             if mode in ("suggest", "approve") and open_ and made is not None and made.operations:
@@ -179,7 +183,7 @@ class Reconciler:
             self._let_go("no server needs it any more")
             return self.standing.meet(None, mode, self.policy.text, now)
         waiting = self._waiting()
-        if waiting and waiting == {(o.subject, o.target) for o in made.operations}:
+        if open_ and waiting == {(o.subject, o.target) for o in made.operations}:
             return f"{open_[0].id} is {open_[0].state}"
         self._let_go("a newer plan takes its place")
         if why := self._hold(made, snapshot, policy, now):
@@ -204,9 +208,8 @@ class Reconciler:
 
     def _begun(self, one: Proposal) -> str | None:
         now = self.cloud.clock.now()
-        earlier = next((r for r in list_runs(self.store, cloud=self.cloud.name) if r.plan_id == one.id), None)
-        if earlier is not None:  # begun, and died before it was noted
-            self.standing.settle(one, "begun", "", now, earlier.id)
+        if earlier := list_runs(self.store, plan=one.id):  # begun, and died before it was noted
+            self.standing.settle(one, "begun", "", now, earlier[-1].id)
             return None
         if now > one.expires_at:
             self.standing.settle(one, "expired", "approved, and it could not begin in time", now)

@@ -1,17 +1,20 @@
 """What stands between a plan and its run: proposals that wait, are replaced, expire, or are approved."""
 
+import time
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from watari.act.durable.leading import Place
-from watari.act.durable.proposals import OPEN, Proposal, ProposalState, list_proposals, modes_of, propose, settle
+from watari.act.durable.proposals import OPEN, Proposal, ProposalState, list_proposals, modes_of, propose, prune, settle
 from watari.plan.plan import Plan
 from watari.plan.text import count
 from watari.policy.values import Mode
 
 RENEW: Final = 0.25  # a proposal is made anew when so much of its time is left, if it is still needed
+KEPT: Final = timedelta(days=7)  # so long a plan is kept that came to nothing
+PRUNE_S: Final = 3600.0
 REMEMBERED: Final = 100  # proposals that are looked through for rejected ones
 
 _STATES: Final[dict[Mode, ProposalState]] = {"suggest": "suggested", "approve": "waiting", "automatic": "approved"}
@@ -23,6 +26,7 @@ class Standing:
 
     place: Place
     job: str
+    _pruned_at: float = float("-inf")
 
     def meet(self, plan: Plan | None, mode: Mode, policy: tuple[str, str], now: datetime) -> str:
         """Let the newest plan take the place of what stood before; says what is done about it, or "".
@@ -30,6 +34,7 @@ class Standing:
         None: nobody needs help any more. One that wants the same servers moved stays: what people read does not change
         under their eyes.
         """
+        self._prune(now)
         known = list_proposals(self.place.store, cloud=self.place.cloud, job=self.job, limit=REMEMBERED)
         wanted = plan if plan is not None and plan.operations else None
         with self.place.writing() as c:
@@ -51,6 +56,14 @@ class Standing:
             by = f"policy {policy[1]}" if mode == "automatic" else ""
             propose(c, wanted, self.place.cloud, mode, policy, _STATES[mode], by)
         return f"{wanted.id} is {_STATES[mode]}: {count(len(wanted.operations), 'operation')}"
+
+    def _prune(self, now: datetime) -> None:
+        """Forget, once an hour, what came to nothing long ago: a controller lives for months."""
+        if time.monotonic() < self._pruned_at + PRUNE_S:
+            return
+        with self.place.writing() as c:
+            prune(c, self.place.cloud, now - KEPT)
+        self._pruned_at = time.monotonic()
 
     def approved(self) -> list[Proposal]:
         """Those that are to begin, oldest first."""
