@@ -10,6 +10,7 @@ import pytest
 
 from durable.rig import Rig, move
 from watari.act.durable.records import list_runs
+from watari.act.durable.stops import lift_stop, set_stop
 from watari.model.compute import ServerId
 from watari.plan.plan import Operation
 from watari.plan.steps import Attach, Detach
@@ -93,3 +94,30 @@ def test_killed_at_a_journal_write_everybody_is_back_after_the_next_process(
     assert made.states() == {"a": "done", "b": "done"}
     assert pool.out() == {}
     assert made.asked() == {"s1": 1, "s2": 1}
+
+
+def test_a_server_that_is_out_when_everything_is_stopped_comes_back_and_does_not_move(sqlite: Make, pool: Pool) -> None:
+    made = scene(sqlite)
+    made.submit(BOTH[0], move("b", "s2", "h2", "h3", "a"))
+    worker = made.ready(pool=str(pool.path), drawn_out=("done", 1.5))
+    made.until(lambda: "m1" in pool.out() and made.journal()[-1].state == "done")
+    set_stop(made.store, "filed", "mai", "the storage flaps", made.cloud.now())
+    made.until(made.over)
+    assert (made.asked(), pool.out()) == ({}, {})
+    assert [(r.state, r.note) for r in made.run().operations[0].steps][1] == (
+        "skipped",
+        "stopped: the storage flaps (by mai)",
+    )
+    assert worker.end() == 0
+
+
+def test_what_waits_says_that_it_is_stopped_and_goes_on_after(sqlite: Make) -> None:
+    made = scene(sqlite)
+    set_stop(made.store, "", "mai", "the storage flaps", made.cloud.now())
+    made.submit(move("a", "s1", "h1", "h3"))
+    worker = made.ready()
+    made.until(lambda: made.run().operations[0].waits == "stopped: the storage flaps (by mai)")
+    lift_stop(made.store, "")
+    made.until(made.over)
+    assert made.states() == {"a": "done"}
+    assert worker.end() == 0

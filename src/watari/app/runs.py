@@ -69,11 +69,16 @@ def begin(
     back is judged server by server, when its turn comes.
     """
     if not any(row.plan_id == plan.id for row in list_runs(store, only_open=True)):
-        inventory = cloud.inventory(FRESH_S)
-        if plan.job != UNDO:
-            check_cloud(plan, inventory)
-        check_members(plan, inventory, tuple(cloud.orchestrators.values()))
+        check(plan, cloud)
     return submit(store, plan, cloud.name, policy, cloud.clock.now(), starved)
+
+
+def check(plan: Plan, cloud: Cloud) -> None:
+    """Whether the cloud, as it was within FRESH_S, is what the plan saw. Raises Stale, and what the cloud says."""
+    inventory = cloud.inventory(FRESH_S)
+    if plan.job != UNDO:
+        check_cloud(plan, inventory)
+        check_members(plan, inventory, tuple(cloud.orchestrators.values()))
 
 
 def check_cloud(plan: Plan, inventory: Inventory) -> None:

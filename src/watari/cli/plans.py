@@ -3,13 +3,16 @@
 import argparse
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from watari.cli.base import TextLister, WatariCommand, WatariLister
 from watari.cli.exits import DONE
 from watari.cli.options import add_database, check_output, whoami
 from watari.errors import BadInput
 from watari.plan.text import count, printable
+
+if TYPE_CHECKING:
+    from watari.act.durable.proposals import Proposal
 
 LIST = ("Plan", "Job", "Cloud", "State", "Made", "Expires", "Operations", "Starved", "By", "Note", "Run")
 SHOW = ("Operation", "Subject", "Source", "Target", "Wave", "MiB")
@@ -45,18 +48,12 @@ class PlansList(WatariLister):
             states = () if parsed_args.all else OPEN
             limit = max(1, parsed_args.limit)
             found = list_proposals(store, cloud=parsed_args.cloud, states=states, limit=limit)
+        now = datetime.now(UTC)
         if not found:
-            self.afterword = "no plan stands" + ("" if parsed_args.all else "; --all shows those of before")
-        elif waiting := next((p.id for p in found if p.state == "waiting"), None):
+            self.afterword = "there are no plans" if parsed_args.all else "no plan stands; --all shows those of before"
+        elif waiting := next((p.id for p in found if p.state == "waiting" and p.expires_at > now), None):
             self.afterword = f"look at one: watari plans show {waiting}; agree: watari plans approve {waiting}"
-        return LIST, [
-            (
-                p.id, p.job, printable(p.cloud), p.state, p.made_at.isoformat(timespec="seconds"),
-                p.expires_at.isoformat(timespec="seconds"), p.operations, p.starved, printable(p.decided_by),
-                printable(p.why), p.run_id or "",
-            )
-            for p in found
-        ]  # fmt: skip
+        return LIST, [_row(p, "expired" if p.state in OPEN and p.expires_at < now else p.state) for p in found]
 
 
 class PlansShow(TextLister):
@@ -156,7 +153,8 @@ class PlansApprove(_Decide):
 class PlansReject(_Decide):
     """Say no to a plan: the same servers are not proposed again until it would have expired
 
-    A plan that wants other servers moved, too, is proposed.
+    One that was approved and has not begun can still be rejected. A plan that wants other servers moved, too, is
+    proposed.
     """
 
     approve = False
@@ -164,3 +162,9 @@ class PlansReject(_Decide):
         examples:
           watari plans reject p-1a2b3c4d --why "db-1 is being backed up until 15:00"
     """
+
+
+def _row(p: "Proposal", state: str) -> tuple[object, ...]:
+    times = (at.isoformat(timespec="seconds") for at in (p.made_at, p.expires_at))
+    who = (printable(p.decided_by), printable(p.why), p.run_id or "")
+    return (p.id, p.job, printable(p.cloud), state, *times, p.operations, p.starved, *who)

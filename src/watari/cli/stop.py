@@ -29,13 +29,17 @@ class Stop(WatariCommand):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
-        from watari.act.durable.stops import set_stop
+        from watari.act.durable.stops import clouds_known, set_stop
         from watari.app import runs
 
         if not (why := " ".join(parsed_args.why.split())):
             raise BadInput("--why is empty: say what others have to know")
         with runs.opened(parsed_args.database) as store:
             stop = set_stop(store, parsed_args.cloud, whoami(), why, datetime.now(UTC))
+            known = clouds_known(store)
+        if parsed_args.cloud and parsed_args.cloud not in known:
+            others = f"; it knows {', '.join(sorted(known))}" if known else ""
+            self.hint(f"beware: nothing in this database has to do with a cloud called {parsed_args.cloud}{others}")
         self.hint(f"{parsed_args.cloud or 'all clouds'} stopped: {stop}; lift it: {_go(parsed_args.cloud)}")
         return DONE
 

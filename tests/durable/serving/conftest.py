@@ -63,6 +63,11 @@ class Desk:
 Sit = Callable[..., Desk]
 
 
+@pytest.fixture(autouse=True)
+def files_settle_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("watari.app.serving.policy_file.SETTLE_S", 0.0)
+
+
 @pytest.fixture
 def sit(template: Path, tmp_path: Path) -> Iterator[Sit]:
     """Makes desks: `sit("approve")`."""

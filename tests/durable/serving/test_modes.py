@@ -5,7 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from durable.serving.conftest import Desk, Sit
-from watari.act.durable.proposals import Proposal, decide, proposed_plan
+from durable.serving.metered_cloud import NAME
+from watari.act.durable.proposals import Proposal, decide, proposed_plan, prune
+from watari.act.durable.records import entries_of
 from watari.errors import BadInput
 
 TWO_CROWDS = {f"s{i}": "h1" for i in range(6)} | {f"t{i}": "h2" for i in range(6)}
@@ -52,7 +54,7 @@ def test_nothing_moves_before_a_person_agrees(sit: Sit) -> None:
     assert answer(desk, one, why="change 815").decided_by == "mai"
     (run,) = desk.reconciler.begin_approved()
     (now,) = desk.proposals()
-    assert (now.state, now.run_id, now.why) == ("begun", run, "")
+    assert (now.state, now.run_id, now.why, now.decided_by) == ("begun", run, "change 815", "mai")
     assert ([r.id for r in desk.runs()], desk.begun) == ([run], [run])
     assert answer(desk, one).state == "begun", "the same answer again changes nothing"
     assert desk.reconciler.begin_approved() == []
@@ -138,7 +140,7 @@ def test_automatic_goes_on_with_a_run_that_is_still_right(sit: Sit) -> None:
     desk = sit("automatic")
     desk.look()
     (run,) = desk.reconciler.begin_approved()
-    assert desk.look().doing == f"{run} is running"
+    assert desk.look().doing == f"{run} goes on"
     assert len(desk.runs()) == 1
 
 
@@ -171,3 +173,84 @@ def test_in_quiet_hours_it_begins_no_run_that_could_only_wait(sit: Sit) -> None:
     desk = sit("automatic", f'budgets: {{quiet: ["{now - hour:%H:%M}-{now + hour:%H:%M}"]}}\n')
     assert "quiet hours" in desk.look().doing
     assert (desk.proposals(), desk.runs()) == ([], [])
+
+
+def test_what_a_person_agreed_to_is_not_replaced_by_a_newer_plan(sit: Sit) -> None:
+    desk = sit("approve", servers=TWO_CROWDS)
+    desk.filed.set(wants=T_RESTS)
+    desk.look()
+    one = answer(desk, desk.proposals()[0])
+    desk.filed.set(wants=S_RESTS)
+    assert desk.look().doing.startswith(f"{one.id} is approved")
+    assert len(desk.reconciler.begin_approved()) == 1
+
+
+def test_an_approval_can_be_taken_back_until_it_begins(sit: Sit) -> None:
+    desk = sit("approve")
+    desk.look()
+    one = answer(desk, desk.proposals()[0])
+    assert answer(desk, one, approve=False, why="wait").state == "rejected"
+    assert desk.reconciler.standing.begin(one, proposed_plan(desk.store, one.id), datetime.now(UTC)) is None
+    assert (desk.reconciler.begin_approved(), desk.runs()) == ([], [])
+
+
+def test_what_was_agreed_to_does_not_begin_once_the_mode_forbids_it(sit: Sit) -> None:
+    desk = sit("approve")
+    desk.look()
+    answer(desk, desk.proposals()[0])
+    desk.write("observe")
+    desk.reconciler.policy.look()
+    assert desk.reconciler.begin_approved() == []
+    assert [(p.state, p.why) for p in desk.proposals()] == [("replaced", "serve.balance is observe now")]
+
+
+@pytest.mark.parametrize("mode", ["observe", "suggest", "approve", "off"])
+def test_what_the_policy_approved_does_not_begin_after_a_restart_in_another_mode(sit: Sit, mode: str) -> None:
+    desk = sit("automatic")
+    desk.look()  # and dies before it begins
+    desk.write(mode)
+    desk.again()
+    assert desk.reconciler.begin_approved() == []
+    desk.look()
+    assert (desk.proposals()[0].state, desk.runs()) == ("replaced", [])
+    assert desk.reconciler.begin_approved() == []
+
+
+def test_a_changed_policy_replaces_what_waits(sit: Sit) -> None:
+    desk = sit("approve")
+    desk.look()
+    desk.write("approve", "budgets: {total: 1}\n")
+    desk.look()
+    first, second = desk.proposals()
+    assert (first.state, first.why) == ("replaced", f"by {second.id}: the policy has changed")
+
+
+def test_a_run_that_was_stopped_and_left_holds_up_nothing(sit: Sit) -> None:
+    desk = sit("approve")
+    desk.look()
+    answer(desk, desk.proposals()[0])
+    assert len(desk.reconciler.begin_approved()) == 1
+    with desk.store.writing() as c:
+        c.exec_driver_sql("update watari_runs set stopping = 1")
+    desk.look()
+    assert desk.states() == ["begun", "waiting"]
+    assert desk.runs()[0].state == "stopped"
+
+
+def test_plans_that_came_to_nothing_are_forgotten_and_decisions_are_not(sit: Sit) -> None:
+    desk = sit("automatic")
+    desk.look()
+    (run,) = desk.reconciler.begin_approved()
+    desk.write("observe")
+    desk.look()
+    assert [set(row.counts) for row in desk.runs()] == [{"skipped"}]
+    desk.write("approve")
+    desk.look()
+    kept = answer(desk, desk.proposals()[-1], approve=False, why="no")
+    with desk.store.writing() as c:
+        prune(c, NAME, datetime.now(UTC) - timedelta(days=1))
+    assert len(desk.proposals()) == 2, "not yet"
+    with desk.store.writing() as c:
+        prune(c, NAME, datetime.now(UTC) + timedelta(days=1))
+    assert (desk.proposals(), desk.runs()) == ([kept], [])
+    assert entries_of(desk.store, run) == []

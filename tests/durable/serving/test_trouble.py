@@ -1,6 +1,8 @@
 """A controller that cannot know, must not act, or comes back: unknown is never healthy, and nothing is done twice."""
 
 import logging
+import os
+import socket
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -9,12 +11,15 @@ import pytest
 
 from durable.serving.conftest import Desk, Sit
 from durable.serving.metered_cloud import NAME
+from watari.act.durable.leading import Place
+from watari.act.durable.lease import Lease, Lost
 from watari.act.durable.proposals import decide, proposed_plan
-from watari.act.durable.records import load_run, submit
+from watari.act.durable.records import columns_of, load_run, submit
 from watari.act.durable.stops import all_stops, lift_stop, set_stop, stop_of
+from watari.act.durable.tables import operations
 from watari.app.serving.keeping import from_bytes, to_bytes
 from watari.app.serving.status import statuses
-from watari.errors import BadInput
+from watari.errors import BadInput, Permanent
 from watari.model.reasons import Finding
 from watari.policy.load import load_policy
 
@@ -35,7 +40,7 @@ def test_without_a_meter_nothing_is_decided_and_nothing_begins_on_an_old_plan(si
     look = desk.look()
     assert (look.trouble, look.starved) == ("no decision: the meter does not answer", None)
     assert {o.state for o in load_run(desk.store, run).operations} == {"skipped"}
-    assert {o.note for o in load_run(desk.store, run).operations} == {"planned anew once the cloud answers"}
+    assert {o.note for o in load_run(desk.store, run).operations} == {"planned anew once it is known how the cloud is"}
     desk.filed.set(meter="ok")
     assert desk.look().trouble == ""
     assert len(desk.reconciler.begin_approved()) == 1
@@ -53,7 +58,7 @@ def test_a_meter_that_knows_nobody_is_trouble_not_calm(sit: Sit) -> None:
     desk = sit("automatic")
     desk.filed.set(meter="blind")
     look = desk.look()
-    assert (look.measured, look.trouble) == (0, "no decision: nobody's load is known")
+    assert (look.measured, look.trouble) == (0, "no decision: 8 of 8 servers that run send no usable load")
     assert desk.proposals() == []
 
 
@@ -230,4 +235,127 @@ def test_status_tells_what_was_seen_and_when_nobody_looks(sit: Sit) -> None:
     assert statuses(desk.store)[0].trouble.startswith("stopped: flaps")
     desk.lease.release()
     (one,) = statuses(desk.store)
-    assert (one.controller, one.trouble.startswith("nobody looks after it since")) == ("", True)
+    assert (one.controller, one.trouble.startswith("nobody has looked after it for")) == ("", True)
+
+
+def test_servers_that_are_off_do_not_hide_that_the_meter_is_blind(sit: Sit, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = sit("automatic")
+    desk.look()
+    read = desk.filed.inventory()
+    off = {id: replace(s, status="SHUTOFF") if id == "s6" else s for id, s in read.servers.items()}
+    monkeypatch.setattr(type(desk.cloud), "inventory", lambda self, most_s=0.0: replace(read, servers=off))
+    desk.filed.set(meter="blind")
+    look = desk.look()
+    assert (look.servers, look.measured) == (7, 0)
+    assert look.trouble == "no decision: 7 of 7 servers that run send no usable load"
+    assert desk.states() == ["replaced"], "the plan of before does not begin"
+
+
+def test_a_meter_that_falls_silent_withdraws_no_plan_that_waits_for_a_person(sit: Sit) -> None:
+    desk = sit("approve")
+    desk.look()
+    desk.filed.set(meter="blind")
+    assert desk.look().trouble
+    assert desk.states() == ["waiting"]
+
+
+def test_some_who_send_nothing_are_a_finding(sit: Sit, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = sit("observe")
+    known = desk.filed.loads
+    monkeypatch.setattr(desk.filed, "loads", lambda servers: {k: v for k, v in known(servers).items() if k != "s6"})
+    look = desk.look()
+    assert look.trouble == ""
+    assert [(f.code, f.text) for f in look.findings] == [("no-data", "1 of 8 servers that run send no usable load")]
+
+
+def test_what_the_policy_approved_does_not_begin_after_the_meter_fell_silent(sit: Sit) -> None:
+    desk = sit("automatic")
+    desk.look()
+    set_stop(desk.store, NAME, "mai", "flaps", NOW)
+    assert desk.reconciler.begin_approved() == []
+    desk.filed.set(meter="away")
+    desk.look()
+    lift_stop(desk.store, NAME)
+    assert (desk.reconciler.begin_approved(), desk.states()) == ([], ["replaced"])
+
+
+def test_a_half_written_policy_is_not_followed(sit: Sit, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = sit("automatic", "exclude: {servers: ['s*']}\n")
+    monkeypatch.setattr("watari.app.serving.policy_file.SETTLE_S", 60.0)
+    whole = desk.policy.read_text()
+    desk.policy.write_text(whole[: whole.index("exclude")])
+    desk.look()
+    assert desk.proposals() == []
+    desk.policy.write_text(whole)
+    monkeypatch.setattr("watari.app.serving.policy_file.SETTLE_S", 0.0)
+    assert desk.look().findings == ()
+
+
+def test_an_empty_policy_file_is_a_broken_one(sit: Sit) -> None:
+    desk = sit("observe")
+    desk.policy.write_text("\n")
+    look = desk.look()
+    assert (look.mode, look.findings[0].code) == ("observe", "policy-broken")
+    assert "is empty" in look.findings[0].text
+
+
+def test_a_left_out_server_takes_back_what_has_not_begun(sit: Sit, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = sit("automatic")
+    run = begun(desk)
+    left = (Finding("node-7", "left-out", "is out of service in k8s: r-1", "error"),)
+    monkeypatch.setattr(type(desk.cloud), "left_out", lambda self: left)
+    desk.look()
+    assert {o.state for o in load_run(desk.store, run).operations} == {"skipped"}
+
+
+def test_a_request_that_may_still_be_heard_is_not_taken_back(sit: Sit) -> None:
+    desk = sit("automatic")
+    run = begun(desk)
+    record = load_run(desk.store, run).operations[0]
+    record.steps[0].asked_at = desk.filed.now()
+    with desk.store.writing() as c:
+        mine = (operations.c.run_id == run, operations.c.id == record.operation.id)
+        c.execute(operations.update().where(*mine).values(steps=columns_of(record)["steps"], changed=desk.store.now))
+    desk.filed.set(meter="away")
+    desk.look()
+    states = {o.operation.id: o.state for o in load_run(desk.store, run).operations}
+    assert states.pop(record.operation.id) == "pending"
+    assert set(states.values()) == {"skipped"}
+
+
+def test_what_the_cloud_does_not_let_us_do_is_said_and_the_looks_go_on(
+    sit: Sit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = sit("approve")
+    desk.look()
+    decide(desk.store, desk.proposals()[0].id, approve=True, by="mai", why="", now=datetime.now(UTC))
+
+    def refused(self: object, most_s: float = 0.0) -> None:
+        raise Permanent("401: the password is wrong")
+
+    monkeypatch.setattr(type(desk.cloud), "inventory", refused)
+    assert desk.reconciler.begin_approved() == []
+    assert [(p.state, p.why) for p in desk.proposals()] == [("stale", "401: the password is wrong")]
+    assert desk.look().trouble == "no decision: 401: the password is wrong"
+
+
+def test_looks_that_take_longer_than_their_time_are_a_finding_and_still_count(sit: Sit) -> None:
+    desk = sit("observe")
+    desk.policy.write_text("detect: {hold_rounds: 3}\nserve: {every: 0.001 s, balance: observe}\n")
+    desk.look()
+    look = desk.look()
+    assert [f.code for f in look.findings] == ["slow-looks"]
+    assert desk.reconciler.memory is not None
+    assert desk.reconciler.memory.rounds.max() == 2
+
+
+def test_a_living_controller_is_never_put_out_of_its_place(sit: Sit) -> None:
+    desk = sit("observe")
+    other = Lease(desk.store)
+    other.executor = "another"
+    place = Place(desk.store, other, NAME)
+    assert place.hold() == f"{socket.gethostname()} pid {os.getpid()}"
+    desk.reconciler.place.release()
+    assert place.hold() == ""
+    with pytest.raises(Lost, match="another controller"):
+        desk.look()

@@ -11,13 +11,14 @@ import sqlalchemy as sa
 from watari.act.durable import statements as st
 from watari.act.durable.lease import Lease, Lost, bury
 from watari.act.durable.records import columns_of, record_of
-from watari.act.durable.store import Store
+from watari.act.durable.store import Store, budgets_of
 from watari.act.durable.tables import runs
 from watari.act.guard import Go, Guard, UnderWay, Wait, allot, holding
 from watari.act.journal import Entry, OperationRecord, Run, State, StepRecord
 from watari.errors import Permanent, Transient
 from watari.model.compute import HostName
 from watari.plan.plan import Operation, OperationId
+from watari.plan.steps import Attach
 from watari.ports import Clock
 
 log = logging.getLogger(__name__)
@@ -84,7 +85,13 @@ class Books:
 
     def may_start(self, run: Run, record: OperationRecord, now: datetime) -> Wait | None:
         others = self.others()  # asks the cloud: not within a transaction
-        verdict = self._read(lambda c: self._judge(c, run, record, others, now))
+
+        def judged(c: sa.Connection) -> Go | Wait:
+            if c.scalar(st.OWNER, {"run": run.id, "operation": record.operation.id}) != self.lease.executor:
+                raise Lost(f"operation {record.operation.id} of {run.id} was taken away while it waited")
+            return self._judge(c, run, record, others, now)
+
+        verdict = self._read(judged)
         return verdict if isinstance(verdict, Wait) else None
 
     def intend(self, run: Run, record: OperationRecord, r: StepRecord, now: datetime) -> Wait | None:
@@ -96,11 +103,12 @@ class Books:
             r.state, r.asked_at, r.begun_at, record.state, record.waits, step = before
             if moving is not None and step is not None:
                 moving.step = step
+            flags = c.execute(st.FLAGS, {"run": run.id}).one()
+            if flags.stopped and not isinstance(r.step, Attach):  # what was taken out is put back all the same
+                return Wait(f"stopped: {flags.stopped}")
             if not record.begun:
-                flags = c.execute(st.FLAGS, {"run": run.id}).one()
                 if flags.stopping:
                     return Wait("the run is stopping")
-                self.guard.stopped = flags.stopped or ""
                 verdict = self._judge(c, run, record, others, now)
                 if isinstance(verdict, Wait):
                     return verdict
@@ -110,7 +118,7 @@ class Books:
             self._store(c, run, record, r, now)
             return None
 
-        return self._kept(judged, alone=f"budgets of {self.cloud}")
+        return self._kept(judged, alone=budgets_of(self.cloud))
 
     def may_go_on(self) -> str:
         return self.guard.may_go_on()
@@ -147,7 +155,7 @@ class Books:
                 allot(record, held.rate_mib_s)  # it is used once the cloud has heard of it
             return rate
 
-        return self._kept(shared, alone=f"budgets of {self.cloud}")
+        return self._kept(shared, alone=budgets_of(self.cloud))
 
     def fence(self, run: Run, record: OperationRecord) -> None:
         self.lease.check()

@@ -108,8 +108,10 @@ class Carrier:
                 books.leave(run, record)
                 return LEFT
             before = _mark(record)
-            self._advance(context, record)
-            self.turns.pass_on(place)
+            try:
+                self._advance(context, record)
+            finally:
+                self.turns.pass_on(place)
             if _mark(record) != before or record.over:
                 continue
             if time.monotonic() - told_at > PROGRESS_S and (seen := columns_of(record)) != told:

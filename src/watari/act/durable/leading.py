@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from watari.act.durable.lease import TTL_S, Lease, Lost, bury
 from watari.act.durable.store import Store
-from watari.act.durable.tables import controllers, leases
+from watari.act.durable.tables import controllers, leases, memories
 from watari.errors import BadInput
 
 
@@ -40,14 +40,15 @@ class Place:
 
     def hold(self) -> str:
         """Take the place if nobody alive has it; returns who has it otherwise, and "" when it is ours."""
-        if self._held:  # for as long as this process lives: a lost lease ends it
+        if self._held:  # until it is released: nobody takes the place of a living process
             self.lease.check()
             return ""
-        living = bury(self.store, self.lease.ttl_s)
+        bury(self.store, self.lease.ttl_s)
         about = f"{socket.gethostname()} pid {os.getpid()}"
         t = controllers
         with self.store.writing(alone=f"controller of {self.cloud}") as c:
             row = c.execute(sa.select(t.c.executor, t.c.about).where(t.c.cloud == self.cloud)).first()
+            living = set(c.execute(sa.select(leases.c.executor)).scalars())  # after the row: who has it had a lease
             if row is None:
                 c.execute(t.insert().values(cloud=self.cloud, executor=self.lease.executor, about=about, body="{}"))
             elif row.executor in living and row.executor != self.lease.executor:
@@ -70,23 +71,28 @@ class Place:
                 raise Lost(f"{self.cloud} has another controller by now")
             yield c
 
-    def keep(self, body: dict[str, Any], memory: bytes | None = None) -> None:
-        """Write down what was seen; without `memory` the one that is kept stays."""
-        change: dict[str, Any] = {"looked": self.store.now, "body": json.dumps(body, ensure_ascii=False)}
-        if memory is not None:
-            change["memory"] = memory
+    def release(self) -> None:
+        """Leave the place to another, although this process lives on."""
         with self.writing() as c:
-            c.execute(controllers.update().where(controllers.c.cloud == self.cloud).values(change))
+            c.execute(controllers.update().where(controllers.c.cloud == self.cloud).values(executor=""))
+        self._held = False
+
+    def keep(self, body: dict[str, Any]) -> None:
+        """Write down what was seen."""
+        seen = {"looked": self.store.now, "body": json.dumps(body | {"ttl_s": self.lease.ttl_s}, ensure_ascii=False)}
+        with self.writing() as c:
+            c.execute(controllers.update().where(controllers.c.cloud == self.cloud).values(seen))
 
     def keep_memory(self, memory: bytes) -> None:
         """Keep what the balancer remembers."""
         with self.writing() as c:
-            c.execute(controllers.update().where(controllers.c.cloud == self.cloud).values(memory=memory))
+            c.execute(memories.delete().where(memories.c.cloud == self.cloud))
+            c.execute(memories.insert().values(cloud=self.cloud, body=memory))
 
     def memory(self) -> bytes | None:
         """What was kept of the balancer's memory."""
         with self.store.reading() as c:
-            kept = c.scalar(sa.select(controllers.c.memory).where(controllers.c.cloud == self.cloud))
+            kept = c.scalar(sa.select(memories.c.body).where(memories.c.cloud == self.cloud))
         return bytes(kept) if kept is not None else None
 
 
@@ -99,19 +105,22 @@ def forget(store: Store, cloud: str) -> None:
         raise BadInput(f"{seen.about} looks after {cloud}: end that first")
     with store.writing(alone=f"controller of {cloud}") as c:
         c.execute(controllers.delete().where(controllers.c.cloud == cloud))
+        c.execute(memories.delete().where(memories.c.cloud == cloud))
 
 
-def last_seen(store: Store, ttl_s: float = TTL_S) -> list[Seen]:
-    """Every cloud that ever had a controller. One whose lease has not been renewed for `ttl_s` is not alive."""
-    t = controllers
-    renewed = sa.and_(leases.c.executor == t.c.executor, leases.c.renewed > store.now - ttl_s)
+def last_seen(store: Store) -> list[Seen]:
+    """Every cloud that ever had a controller. One whose lease has run out is not alive, whether buried or not."""
+    t, renewed = controllers, (store.now - leases.c.renewed).label("renewed_s")
     wanted = (
-        sa.select(t.c.cloud, t.c.about, t.c.body, (store.now - t.c.looked).label("age_s"), leases.c.executor)
-        .select_from(t.join(leases, renewed, isouter=True))
+        sa.select(t.c.cloud, t.c.about, t.c.body, (store.now - t.c.looked).label("age_s"), renewed)
+        .select_from(t.join(leases, leases.c.executor == t.c.executor, isouter=True))
         .order_by(t.c.cloud)
     )
     with store.reading() as c:
-        return [
-            Seen(row.cloud, row.about, row.executor is not None, row.age_s, json.loads(row.body))
-            for row in c.execute(wanted)
-        ]
+        return [_seen(row) for row in c.execute(wanted)]
+
+
+def _seen(row: Any) -> Seen:
+    body = json.loads(row.body)
+    alive = row.renewed_s is not None and row.renewed_s < body.get("ttl_s", TTL_S)
+    return Seen(row.cloud, row.about, alive, row.age_s, body)

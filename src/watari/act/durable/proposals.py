@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from watari.act.durable.records import keep_plan, plan_of
 from watari.act.durable.store import Store
-from watari.act.durable.tables import plans, proposals, runs
+from watari.act.durable.tables import entries, operations, plans, proposals, runs
 from watari.errors import BadInput
 from watari.plan.plan import Plan
 
@@ -81,7 +81,7 @@ def settle(
     *,
     by: str = "",
     run_id: str | None = None,
-    was: tuple[ProposalState, ...] = OPEN,
+    was: tuple[ProposalState, ...],
 ) -> bool:
     """Bring a proposal from one of the states `was` to `state`; False if it is in another by now."""
     change: dict[str, Any] = {"state": state, "why": why, "run_id": run_id}
@@ -94,18 +94,19 @@ def settle(
 
 
 def decide(store: Store, id: str, *, approve: bool, by: str, why: str, now: datetime) -> Proposal:
-    """Approve or reject a proposal that waits. The same answer again changes nothing.
+    """Approve a proposal that waits, or reject one that waits or has not begun. The same answer again changes nothing.
 
     Raises BadInput, saying what has become of it, for one that no longer waits or never did.
     """
     wanted: ProposalState = "approved" if approve else "rejected"
+    was: tuple[ProposalState, ...] = ("waiting",) if approve else ("waiting", "approved")
     found = find_proposal(store, id)
-    if found.state == "waiting" and now > found.expires_at:
+    if found.state in was and now > found.expires_at:
         raise BadInput(
             f"{id} expired at {found.expires_at:%Y-%m-%d %H:%M %Z}: another one follows if it is still needed"
         )
     with store.writing() as c:
-        if found.state == "waiting" and settle(c, id, wanted, why, now, by=by, was=("waiting",)):
+        if settle(c, id, wanted, why, now, by=by, was=was):
             return find_in(c, id)
         found = find_in(c, id)
     if found.state == wanted or (approve and found.state == "begun" and found.decided_by):
@@ -114,10 +115,21 @@ def decide(store: Store, id: str, *, approve: bool, by: str, why: str, now: date
 
 
 def prune(c: sa.Connection, cloud: str, before: datetime) -> None:
-    """Forget the plans made before then that came to nothing: of which no run was begun, and which stand no more."""
-    p = proposals.c
-    old = sa.select(p.id).where(p.cloud == cloud, p.run_id.is_(None), p.state.not_in(OPEN))
-    ids = list(c.execute(old.where(p.made_at < before.isoformat())).scalars())
+    """Forget what was proposed before then and came to nothing: no run was begun, or nothing of it was ever asked for.
+
+    What a person decided, and what has moved anything, stays.
+    """
+    p, o = proposals.c, operations.c
+    old = sa.and_(p.cloud == cloud, p.made_at < before.isoformat(), p.state.not_in(OPEN))
+    moved = sa.exists().where(o.run_id == p.run_id, o.state != "skipped")
+    idle = sa.select(p.run_id).where(old, p.mode == "automatic", p.run_id.is_not(None), ~moved)
+    ended = sa.select(runs.c.id).where(runs.c.id.in_(idle), runs.c.ended_at.is_not(None))
+    run_ids = list(c.execute(ended).scalars())
+    gone = sa.or_(p.run_id.in_(run_ids), sa.and_(p.run_id.is_(None), p.decided_by == ""))
+    ids = list(c.execute(sa.select(p.id).where(old, gone)).scalars())
+    for table in (operations, entries):
+        c.execute(table.delete().where(table.c.run_id.in_(run_ids)))
+    c.execute(runs.delete().where(runs.c.id.in_(run_ids)))
     c.execute(proposals.delete().where(p.id.in_(ids)))
     c.execute(plans.delete().where(plans.c.id.in_(ids), plans.c.id.not_in(sa.select(runs.c.plan_id))))
 
@@ -144,6 +156,20 @@ def list_proposals(
     limit: int | None = None,
 ) -> list[Proposal]:
     """Proposals, newest first."""
+    with store.reading() as c:
+        return list_in(c, cloud=cloud, job=job, states=states, limit=limit)
+
+
+def list_in(
+    c: sa.Connection,
+    *,
+    cloud: str | None = None,
+    job: str | None = None,
+    states: tuple[ProposalState, ...] = (),
+    limit: int | None = None,
+    lock: bool = False,
+) -> list[Proposal]:
+    """The same within a transaction; with `lock` nobody else decides on these until its end."""
     wanted = sa.select(proposals).order_by(proposals.c.made_at.desc(), proposals.c.id.desc()).limit(limit)
     if cloud is not None:
         wanted = wanted.where(proposals.c.cloud == cloud)
@@ -151,8 +177,7 @@ def list_proposals(
         wanted = wanted.where(proposals.c.job == job)
     if states:
         wanted = wanted.where(proposals.c.state.in_(states))
-    with store.reading() as c:
-        return [_proposal(row) for row in c.execute(wanted)]
+    return [_proposal(row) for row in c.execute(wanted.with_for_update() if lock else wanted)]
 
 
 def modes_of(store: Store, run_ids: Collection[str]) -> dict[str, str]:

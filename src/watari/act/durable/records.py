@@ -64,21 +64,28 @@ def submit(
     what was done. `policy` is its text and its source.
     """
     with store.writing(alone=plan.id) as c:
-        keep_plan(c, plan, cloud)
         earlier = c.execute(sa.select(runs.c.id, runs.c.ended_at).where(runs.c.plan_id == plan.id)).all()
         if open_ := next((row.id for row in earlier if row.ended_at is None), None):
             return open_, False
         id = run_id(plan) + (f".{len(earlier) + 1}" if earlier else "")
-        row = {"id": id, "plan_id": plan.id, "job": plan.job, "cloud": cloud, "started_at": now.isoformat()}
-        row |= {"policy_text": policy[0], "policy_source": policy[1]}
-        flags = {"stopping": False, "cancelled": False, "epoch": 0, "starved_before": starved_before}
-        c.execute(runs.insert().values(**row, **flags))
-        rows = [_operation_row(id, cloud, seq, op) for seq, op in enumerate(plan.operations)]
-        if rows:
-            c.execute(operations.insert(), rows)
-        else:
-            c.execute(runs.update().where(runs.c.id == id).values(ended_at=now.isoformat()))
+        insert_run(c, id, plan, cloud, policy, now, starved_before)
     return id, True
+
+
+def insert_run(
+    c: sa.Connection, id: str, plan: Plan, cloud: str, policy: tuple[str, str], now: datetime, starved: int | None
+) -> None:
+    """Write a new run and its plan within a transaction."""
+    keep_plan(c, plan, cloud)
+    row = {"id": id, "plan_id": plan.id, "job": plan.job, "cloud": cloud, "started_at": now.isoformat()}
+    row |= {"policy_text": policy[0], "policy_source": policy[1]}
+    flags = {"stopping": False, "cancelled": False, "epoch": 0, "starved_before": starved}
+    c.execute(runs.insert().values(**row, **flags))
+    rows = [_operation_row(id, cloud, seq, op) for seq, op in enumerate(plan.operations)]
+    if rows:
+        c.execute(operations.insert(), rows)
+    else:
+        c.execute(runs.update().where(runs.c.id == id).values(ended_at=now.isoformat()))
 
 
 def keep_plan(c: sa.Connection, plan: Plan, cloud: str) -> None:

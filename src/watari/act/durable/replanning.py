@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from watari.act.durable import statements as st
 from watari.act.durable.records import columns_of, record_of
-from watari.act.durable.store import Store
+from watari.act.durable.store import Store, budgets_of
 from watari.act.durable.tables import operations
 from watari.act.journal import Entry, OperationRecord
 from watari.act.verdicts import state_of
@@ -22,10 +22,10 @@ def drop_waiting(store: Store, plan: Plan, run: str, cloud: str, why: str, now: 
     """
     by_id, dropped = {op.id: op for op in plan.operations}, 0
     waiting = sa.select(operations).where(operations.c.run_id == run, operations.c.state == "pending")
-    with store.writing(alone=f"budgets of {cloud}") as c:
+    with store.writing(alone=budgets_of(cloud)) as c:
         for row in c.execute(waiting.with_for_update()).all():
             record = record_of(row, by_id[row.id])
-            if record.begun:  # its server is out of its orchestrators, or was asked to leave: it goes on
+            if not has_not_begun(record):
                 continue
             _skip(record, why, now)
             this = (operations.c.run_id == run, operations.c.id == row.id)
@@ -35,6 +35,11 @@ def drop_waiting(store: Store, plan: Plan, run: str, cloud: str, why: str, now: 
         if c.scalar(st.LEFT, {"run": run}) is None:
             c.execute(st.CLOSE, {"run": run, "at": now.isoformat()})
     return dropped
+
+
+def has_not_begun(record: OperationRecord) -> bool:
+    """Nothing was asked for: no server is out of its orchestrators, and no request may still be heard."""
+    return record.state == "pending" and not record.begun and not any(r.asked_at for r in record.steps)
 
 
 def _skip(record: OperationRecord, why: str, now: datetime) -> None:

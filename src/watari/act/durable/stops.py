@@ -5,8 +5,8 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from watari.act.durable.store import Store
-from watari.act.durable.tables import stops
+from watari.act.durable.store import Store, budgets_of
+from watari.act.durable.tables import controllers, runs, stops
 from watari.errors import BadInput
 
 EVERYWHERE = ""  # in the place of a cloud's name
@@ -28,10 +28,15 @@ class Stop:
 def set_stop(store: Store, cloud: str, by: str, why: str, at: datetime) -> Stop:
     """Set the switch; one that is set already stays as it is, with its reason."""
     with store.writing(alone="stops") as c:
-        if (row := c.execute(_of(cloud)).first()) is None:
-            c.execute(stops.insert().values(cloud=cloud, stopped_by=by, why=why, at=at.isoformat()))
-            return Stop(cloud, by, why, at)
-    return _stop(row)
+        if (row := c.execute(_of(cloud)).first()) is not None:
+            return _stop(row)
+        c.execute(stops.insert().values(cloud=cloud, stopped_by=by, why=why, at=at.isoformat()))
+        at_work = (
+            {cloud} if cloud else set(c.execute(sa.select(runs.c.cloud).where(runs.c.ended_at.is_(None))).scalars())
+        )
+        for name in sorted(at_work):  # whoever judges budgets there just now has begun before, or sees the switch
+            store.lock(c, budgets_of(name))
+    return Stop(cloud, by, why, at)
 
 
 def lift_stop(store: Store, cloud: str) -> Stop:
@@ -55,6 +60,14 @@ def all_stops(store: Store) -> list[Stop]:
 def stop_of(store: Store, cloud: str) -> Stop | None:
     """The switch that holds for a cloud: its own, or everybody's."""
     return next((stop for stop in reversed(all_stops(store)) if stop.cloud in (cloud, EVERYWHERE)), None)
+
+
+def clouds_known(store: Store) -> set[str]:
+    """The names of clouds that runs or controllers in this database have to do with."""
+    with store.reading() as c:
+        return {
+            name for table in (runs, controllers) for name in c.execute(sa.select(table.c.cloud).distinct()).scalars()
+        }
 
 
 def _of(cloud: str) -> "sa.Select[tuple[str, str, str, str]]":

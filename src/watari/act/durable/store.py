@@ -62,9 +62,16 @@ class Store:
     def writing(self, *, alone: str = "", spare: bool = False) -> Iterator[sa.Connection]:
         """A transaction. No other process that names the same `alone` is in one meanwhile; `spare`: for the lease."""
         with self.translating(), self._in_turn(alone), (self._spare if spare else self.engine).begin() as connection:
-            if self.is_postgres and alone:
-                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK, sa.func.hashtext(alone))))
+            if not self.is_postgres:  # what is read first is true until the end, other processes' writes included
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            elif alone:
+                self.lock(connection, alone)
             yield connection
+
+    def lock(self, connection: sa.Connection, name: str) -> None:
+        """Within a transaction: wait for those that named this as `alone`. With SQLite the caller is alone anyway."""
+        if self.is_postgres:
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK, sa.func.hashtext(name))))
 
     @contextmanager
     def alone(self, what: str) -> Iterator[None]:
@@ -146,6 +153,11 @@ class Store:
         return Transient(f"{self.file}: {text}") if again else Permanent(f"{self.file}: {text}")
 
 
+def budgets_of(cloud: str) -> str:
+    """What is locked while it is judged whether something may begin on a cloud."""
+    return f"budgets of {cloud}"
+
+
 def sqlite_url(path: Path) -> str:
     """The URL of a SQLite file."""
     return sa.URL.create("sqlite", database=str(path)).render_as_string()
@@ -176,7 +188,7 @@ def _engine(url: sa.URL, postgres: bool, connections: int = 20) -> sa.Engine:
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: object) -> None:
-        # Transactions begin by taking the write lock (DBOS's queue relies on it too); WAL lets readers go on meanwhile.
+        # DBOS's transactions take the write lock with their first write; WAL lets readers go on meanwhile.
         connection.isolation_level = "IMMEDIATE"
         for pragma in (f"busy_timeout={BUSY_MS}", "foreign_keys=ON", "journal_mode=WAL", "synchronous=FULL"):
             connection.execute(f"PRAGMA {pragma}")

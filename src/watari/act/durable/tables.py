@@ -94,7 +94,7 @@ proposals = sa.Table(
     "watari_proposals",
     metadata,
     sa.Column("id", sa.String, primary_key=True),  # its plan's
-    sa.Column("cloud", sa.String, nullable=False, index=True),
+    sa.Column("cloud", sa.String, nullable=False),
     sa.Column("job", sa.String, nullable=False),
     sa.Column("mode", sa.String, nullable=False),  # of the job when it was made
     sa.Column("made_at", sa.String, nullable=False),
@@ -106,9 +106,10 @@ proposals = sa.Table(
     sa.Column("why", sa.Text, nullable=False),  # of the state
     sa.Column("decided_by", sa.String, nullable=False),
     sa.Column("decided_at", sa.String),
-    sa.Column("run_id", sa.String),
+    sa.Column("run_id", sa.String, index=True),
     sa.Column("policy_source", sa.String, nullable=False),
     sa.Column("policy_text", sa.Text, nullable=False),
+    sa.Index("watari_proposals_standing", "cloud", "state"),
 )
 
 controllers = sa.Table(
@@ -119,7 +120,13 @@ controllers = sa.Table(
     sa.Column("about", sa.String, nullable=False),  # host and pid, for people
     sa.Column("looked", sa.Float),  # when it last looked at the cloud, seconds since 1970 by the database's clock
     sa.Column("body", sa.Text, nullable=False),  # what it saw, as JSON
-    sa.Column("memory", sa.LargeBinary),  # what the balancer remembers
+)
+
+memories = sa.Table(
+    "watari_memories",
+    metadata,
+    sa.Column("cloud", sa.String, primary_key=True),
+    sa.Column("body", sa.LargeBinary, nullable=False),  # what the balancer of this cloud remembers
 )
 
 stops = sa.Table(

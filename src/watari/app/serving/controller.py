@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -22,6 +22,7 @@ from watari.errors import BadInput, Busy, Permanent, Transient, WatariError
 log = logging.getLogger(__name__)
 TURN_S: Final = 1.0  # between two looks for what people approved
 STANDBY_S: Final = 1.0  # between two tries to take the place of another process
+LEAVE_S: Final = 30.0  # how long the end waits for looks under way
 AWAY_S: Final = 5.0  # after trouble with the database, or a bug
 
 Say = Callable[[str], None]
@@ -54,26 +55,40 @@ def serve(
     for name, cloud in clouds.items():
         cloud.recall = lambda snapshot, name=name: with_benefits(snapshot, store, name)  # type: ignore[misc]
     with ExitStack() as stack:
-        if (engine := _take_turn(lambda: stack.enter_context(worker(store, None, clouds=clouds)), ended, say)) is None:
+        if (
+            engine := _take_turn(lambda: stack.enter_context(worker(store, None, clouds=clouds)), ended, say, files)
+        ) is None:
             return
         looking = [_Looking(store, engine, cloud, files[name], say, ended) for name, cloud in clouds.items()]
-        for one in looking:
-            one.thread.start()
         due = Due(store, say, lambda name: clouds.get(name) or open_cloud(name))
-        while not ended.wait(TURN_S):
-            if engine.carrier.trouble:
-                raise Permanent(engine.carrier.trouble)
-            try:
-                due.look()
-            except Transient as e:  # the lease ends this process if it lasts
-                log.warning("%s", e)
-        for one in looking:
-            one.thread.join()
+        try:
+            for one in looking:
+                one.thread.start()
+            while not ended.wait(TURN_S):
+                _check(engine, looking)
+                with suppress(Transient):  # of the database: the lease ends this process if it lasts
+                    due.look()
+        finally:
+            ended.set()
+            engine.carrier.leaving.set()  # nothing begins any more, whatever the looks find
+            until = time.monotonic() + LEAVE_S
+            for one in looking:
+                one.thread.join(max(0.0, until - time.monotonic()))
         say("finishing what is under way, beginning nothing; again ends at once")
         engine.finish()
 
 
-def _take_turn(begin: Callable[[], Engine], ended: threading.Event, say: Say) -> Engine | None:
+def _check(engine: Engine, looking: "list[_Looking]") -> None:
+    """Raises Permanent when this process is of no use any more: another one has to take its place."""
+    if engine.carrier.trouble:
+        raise Permanent(engine.carrier.trouble)
+    if dead := [one.cloud.name for one in looking if not one.thread.is_alive()]:
+        raise Permanent(f"nothing looks after {', '.join(dead)} any more; this is a bug")
+
+
+def _take_turn(
+    begin: Callable[[], Engine], ended: threading.Event, say: Say, files: dict[str, PolicyFile]
+) -> Engine | None:
     """A worker for every run; None if it `ended` before another process left the SQLite file to it."""
     told = ""
     while not ended.is_set():
@@ -84,6 +99,8 @@ def _take_turn(begin: Callable[[], Engine], ended: threading.Event, say: Say) ->
                 say(f"standing by: {e}")
             told = str(e)
             ended.wait(STANDBY_S)
+            for file in files.values():  # so that it is the present one that stays in force when it breaks
+                file.look()
     return None
 
 
@@ -126,13 +143,14 @@ class _Looking:
         self._leave()
 
     def _turn(self) -> None:
+        self.policy.look()
         if holder := self.reconciler.place.hold():
             self._leads = False
             self._tell("place", f"standing by: {holder} looks after it")
             return
         if not self._leads:
-            self._leads = True
             self.reconciler.recall()
+            self._leads = True
             self._tell("place", f"looking after it, every {self.policy.policy.serve.every_s:g} s")
         self._begin()
         if time.monotonic() >= self._next:
@@ -145,8 +163,10 @@ class _Looking:
         self.engine.enqueue(run)
 
     def _begin(self) -> None:
+        if self.ended.is_set():
+            return
         for run in self.reconciler.begin_approved():
-            self.say(f"{self.cloud.name}: {run} begins")
+            self._tell("run", f"{run} begins")
 
     def _report(self, look: Look) -> None:
         starved = "" if look.starved is None else f"{look.starved} of {look.measured} starved; "
@@ -158,6 +178,7 @@ class _Looking:
         try:
             if self._leads:
                 self.reconciler.keep_memory()
+                self.reconciler.place.release()
         except (WatariError, Lost) as e:
             log.warning("what was learned of %s is not kept: %s", self.cloud.name, e)
 
@@ -166,4 +187,5 @@ class _Looking:
         if self._said.get(about, "") != line:
             self._said[about] = line
             if line:
-                self.say(f"{self.cloud.name}: {line}")
+                with suppress(OSError, ValueError):  # a full disk, or nobody who listens, ends nothing
+                    self.say(f"{self.cloud.name}: {line}")

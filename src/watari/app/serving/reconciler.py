@@ -4,50 +4,52 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
+
+import numpy as np
 
 from watari.act.durable.leading import Place
 from watari.act.durable.proposals import Proposal
-from watari.act.durable.records import RunRow, list_runs, load_run, plan_of, refresh
-from watari.act.durable.replanning import drop_waiting
+from watari.act.durable.records import list_runs, plan_of
 from watari.act.durable.stops import stop_of
 from watari.act.durable.store import Store
 from watari.act.guard import Guard, Wait, foreign
-from watari.act.journal import OperationRecord, Run
+from watari.act.journal import OperationRecord
 from watari.app import runs
 from watari.app.benefit import note_before
 from watari.app.clouds import Cloud
 from watari.app.own import with_own
 from watari.app.serving.keeping import from_bytes, to_bytes
+from watari.app.serving.own_runs import OwnRuns
 from watari.app.serving.policy_file import PolicyFile
-from watari.app.serving.standing import Standing
-from watari.errors import Stale, Transient, WatariError
+from watari.app.serving.standing import Answer, Standing
+from watari.errors import Transient, WatariError
 from watari.jobs.balance import Memory, needs_help, plan, remember
 from watari.jobs.balance.compose import JOB
+from watari.jobs.placement.detect import BLIND_SHARE
 from watari.jobs.placement.memory import after_gap
+from watari.jobs.placement.world import NOT_RUNNING
 from watari.model.compute import ComputeSnapshot
 from watari.model.reasons import Finding
 from watari.plan.plan import Plan
 from watari.plan.steps import Detach
-from watari.plan.text import count
+from watari.plan.text import count, format_duration
 from watari.policy.values import Mode, Policy
 
 log = logging.getLogger(__name__)
-RECENT_RUNS: Final = 60
 GAP_LOOKS: Final = 3.0  # so many looks missed, and no threshold has held on
 KEEP_S: Final = 300.0  # between two times that the memory is kept
 AGAIN_S: Final = 10.0  # between two tries to begin what the cloud gave no answer for
 MOST_FINDINGS: Final = 200
-
-Begin = Callable[[str], None]
 
 
 @dataclass(slots=True)
 class Look:
     """What one look at a cloud found, and what is done about it; kept as JSON for people and programs.
 
-    `trouble`: why nothing could be decided. `measured` servers of `servers` have a load. `cpu_s` is this thread's.
+    `trouble`: why nothing could be decided. `measured` servers of the `servers` that run have a load. `cpu_s` is this
+    thread's.
     """
 
     at: str
@@ -72,17 +74,20 @@ class Reconciler:
     place: Place
     cloud: Cloud
     policy: PolicyFile
-    begin: Begin
+    begin: Callable[[str], None]
     memory: Memory | None = None
     standing: Standing = field(init=False)
-    _runs: dict[str, tuple[Run, float]] = field(default_factory=dict)  # recent ones, and the newest change seen
+    own: OwnRuns = field(init=False)
+    _decided: str = ""  # the automatic proposal that the last look stands for
     _snapshot: ComputeSnapshot | None = None
     _left_out: tuple[Finding, ...] = ()
+    _took_s: float = 0.0
     _kept_at: float = float("-inf")
     _again_at: float = float("-inf")
 
     def __post_init__(self) -> None:
         self.standing = Standing(self.place, JOB)
+        self.own = OwnRuns(self.place, self.standing, self.cloud.clock)
 
     @property
     def store(self) -> Store:
@@ -99,18 +104,25 @@ class Reconciler:
     def look(self) -> Look:
         """One cycle. What keeps the cloud from being read is told in the answer; raises what the database says."""
         begun, cpu = time.perf_counter(), time.thread_time()
+        self._decided = ""
         self.policy.look()
         policy = self.policy.policy
         look = Look(self.cloud.clock.now().isoformat(), policy.serve.balance, policy.name, policy.serve.every_s)
-        snapshot = None if look.mode == "off" else self._read(policy, look)
-        if snapshot is not None:
+        self.own.read(policy.calm.failed_cool_down_s)
+        if look.mode != "automatic":  # before anything is asked of the cloud: it may be long in answering
+            self._take_back(f"serve.{JOB} is {look.mode} now")
+        if look.mode == "off":
+            self.standing.meet(None, "off", self.policy.text, self.cloud.clock.now())
+        elif (snapshot := self._read(look)) is not None:
             self._decide(snapshot, policy, look)
-        elif look.mode == "off":
-            self._let_go("serve.balance is off now")
-            look.doing = self.standing.meet(None, "off", self.policy.text, self.cloud.clock.now())
-        look.findings = (*self.policy.findings(), *look.findings)[:MOST_FINDINGS]
-        look.took_s, look.cpu_s = round(time.perf_counter() - begun, 4), round(time.thread_time() - cpu, 4)
-        self.place.keep(asdict(look), self._to_keep())
+        if look.trouble:
+            self._take_back("planned anew once it is known how the cloud is")
+        self._took_s = time.perf_counter() - begun
+        look.findings = (*self.policy.findings(), *self._slow(policy), *look.findings)[:MOST_FINDINGS]
+        look.took_s, look.cpu_s = round(self._took_s, 4), round(time.thread_time() - cpu, 4)
+        self.place.keep(asdict(look))
+        if time.monotonic() - self._kept_at >= KEEP_S:
+            self.keep_memory()
         return look
 
     def begin_approved(self) -> list[str]:
@@ -128,105 +140,148 @@ class Reconciler:
         return out
 
     def keep_memory(self) -> None:
-        """Keep what is remembered now: the process ends."""
+        """Keep what is remembered now."""
         if self.memory is not None:
             self.place.keep_memory(to_bytes(self.memory))
+            self._kept_at = time.monotonic()
 
-    def _read(self, policy: Policy, look: Look) -> ComputeSnapshot | None:
-        """The cloud as it is, with our own requests; None, and the trouble in `look`, when it does not say.
-
-        Then nothing begins any more on a plan of before it fell silent.
-        """
+    def _read(self, look: Look) -> ComputeSnapshot | None:
+        """The cloud as it is; None, and the trouble in `look`, when it does not say."""
         try:
             snapshot = self.cloud.snapshot()
             self._left_out = self.cloud.left_out()
             look.findings = (*self._left_out, *self.cloud.missing(), *self.cloud.about_networks())
+            return snapshot
         except WatariError as e:
             look.trouble = f"no decision: {e}"
-            self._let_go("planned anew once the cloud answers")
-            return None
         except Exception as e:
             log.exception("reading %s", self.cloud.name)
             look.trouble = f"no decision: {type(e).__name__}: {e}; this is a bug"
-            self._let_go("planned anew once the cloud can be read")
-            return None
-        return with_own(snapshot, self._records(), policy)
+        return None
 
-    def _decide(self, snapshot: ComputeSnapshot, policy: Policy, look: Look) -> None:
-        self.memory = remember(self._rested(snapshot.taken_at, policy), snapshot, policy)
-        self._snapshot = snapshot
-        readings = self.memory.readings
-        starved = readings.known & policy.detect.starved(readings.steal, readings.load)
-        look.hosts, look.servers = len(snapshot.hosts), len(snapshot.servers)
-        look.measured, look.starved = int(readings.known.sum()), int(starved.sum())
-        if look.servers and not look.measured:
-            look.trouble = "no decision: nobody's load is known"
-        made = None
-        if look.mode != "observe" and needs_help(self.memory, snapshot, policy):
-            made = plan(snapshot, policy, self.memory)
-            look.findings = (*look.findings, *made.findings)
-        look.doing = self._answer(made, snapshot, policy, look)
-        if not look.doing and made is not None and made.refusals:
+    def _decide(self, read: ComputeSnapshot, policy: Policy, look: Look) -> None:
+        """Remember, plan and answer. A bug is trouble like any other: nothing is decided."""
+        records = self.own.read(policy.calm.failed_cool_down_s)
+        snapshot = self._snapshot = with_own(read, records, policy)
+        try:
+            self.memory = remember(self._rested(snapshot.taken_at, policy), snapshot, policy)
+            self._measure(self.memory, snapshot, policy, look)
+            made = None
+            if not look.trouble and look.mode != "observe" and needs_help(self.memory, snapshot, policy):
+                made = plan(snapshot, policy, self.memory)
+                look.findings = (*look.findings, *made.findings)
+        except Exception as e:
+            log.exception("planning for %s", self.cloud.name)
+            look.trouble = f"no decision: {type(e).__name__}: {e}; this is a bug"
+        if look.trouble:
+            return
+        answer = self._answer(made, snapshot, policy, look.mode, records)
+        look.doing, self._decided = answer.text, answer.id if look.mode == "automatic" else ""
+        if not look.doing and look.starved and made is not None and made.refusals:
             first = made.refusals[0]
             look.doing = f"no move helps: {count(len(made.refusals), 'refusal')}, such as {first.label}: {first.why}"
 
-    def _answer(self, made: Plan | None, snapshot: ComputeSnapshot, policy: Policy, look: Look) -> str:
-        """What is done about the plan."""
-        now, mode = self.cloud.clock.now(), look.mode
-        open_ = [row for row in list_runs(self.store, only_open=True, cloud=self.cloud.name) if row.goes_on]
-        if mode != "automatic":
-            self._let_go(f"serve.{JOB} is {mode} now")
-            if mode in ("suggest", "approve") and open_ and made is not None and made.operations:
-                return f"{open_[0].id} is {open_[0].state}: planned anew when it is over"
-            return self.standing.meet(made, mode, self.policy.text, now)
-        if made is None or not made.operations:
-            self._let_go("no server needs it any more")
-            return self.standing.meet(None, mode, self.policy.text, now)
-        waiting = self._waiting()
-        if open_ and waiting == {(o.subject, o.target) for o in made.operations}:
-            return f"{open_[0].id} is {open_[0].state}"
-        self._let_go("a newer plan takes its place")
-        if why := self._hold(made, snapshot, policy, now):
-            return why
-        return self.standing.meet(made, mode, self.policy.text, now)
+    def _measure(self, memory: Memory, snapshot: ComputeSnapshot, policy: Policy, look: Look) -> None:
+        """Count who is known and who is starved; too few known is trouble, some unknown a finding."""
+        readings = memory.readings
+        runs_ = np.fromiter((s.status not in NOT_RUNNING for s in snapshot.servers.values()), np.bool_, len(memory.ids))
+        starved = readings.known & policy.detect.starved(readings.steal, readings.load)
+        look.hosts, look.servers = len(snapshot.hosts), int(runs_.sum())
+        look.measured, look.starved = int((readings.known & runs_).sum()), int(starved.sum())
+        unknown = look.servers - look.measured
+        if not unknown:
+            return
+        text = f"{unknown} of {count(look.servers, 'server')} that run send no usable load"
+        if unknown > BLIND_SHARE * look.servers:
+            look.trouble = f"no decision: {text}"
+        finding = Finding(
+            self.cloud.name, "no-data", text, "warning", "They are not moved. Check the meter, watari plan."
+        )
+        look.findings = (*look.findings, finding)
 
-    def _hold(self, made: Plan, snapshot: ComputeSnapshot, policy: Policy, now: datetime) -> str:
-        """Why nothing of a plan may begin by itself just now; empty: something may."""
+    def _answer(
+        self,
+        made: Plan | None,
+        snapshot: ComputeSnapshot,
+        policy: Policy,
+        mode: Mode,
+        records: list[OperationRecord],
+    ) -> Answer:
+        """What is done about the plan."""
+        now, wanted = self.cloud.clock.now(), made if made is not None and made.operations else None
+        if mode != "automatic":
+            row = self.own.going_on()
+            if wanted is not None and row is not None:
+                return Answer(f"{row.id} is {row.state}: planned anew when it is over")
+            return self.standing.meet(wanted, mode, self.policy.text, now)
+        if wanted is None:
+            self._take_back("no server needs it any more")
+            return self.standing.meet(None, mode, self.policy.text, now)
+        if why := self._held_up(records):
+            self._take_back(why)
+            return Answer(f"nothing: {why}")
+        run, waiting = self.own.waiting()
+        if waiting == {(o.subject, o.target) for o in wanted.operations}:
+            return Answer(f"{run} goes on")
+        self.own.let_go("a newer plan takes its place")
+        if why := self._not_yet(wanted, snapshot, policy, now):
+            self.standing.withdraw_automatic(why, now)
+            return Answer(why)
+        return self.standing.meet(wanted, mode, self.policy.text, now)
+
+    def _held_up(self, records: list[OperationRecord]) -> str:
+        """Why nothing may begin by itself, whatever is wanted; empty: it may."""
         if (stop := stop_of(self.store, self.cloud.name)) is not None:
-            return f"nothing: stopped: {stop}"
-        records = self._records()
+            return f"stopped: {stop}"
         ours = {r.step.member for o in records if o.under_way for r in o.steps if isinstance(r.step, Detach)}
-        if out := [f.subject for f in self._left_out if f.subject not in ours]:
-            return f"nothing: {', '.join(out[:5])} out of service; put back first (watari members attach)"
-        begun = {o.operation.subject for o in records if o.under_way} & {o.subject for o in made.operations}
+        out = [f.subject for f in self._left_out if f.subject not in ours]
+        return f"{', '.join(out[:5])} out of service; put back first (watari members attach)" if out else ""
+
+    def _not_yet(self, wanted: Plan, snapshot: ComputeSnapshot, policy: Policy, now: datetime) -> str:
+        """Why no run of a plan begins at this look; empty: it may."""
+        records = self.own.read(policy.calm.failed_cool_down_s)
+        begun = {o.operation.subject for o in records if o.under_way} & {o.subject for o in wanted.operations}
         if begun - {flight.server for flight in snapshot.flights}:
             return "nothing yet: what it wants has just begun to move"
         guard, busy = Guard(policy, snapshot.hosts), foreign(snapshot.flights, (), snapshot.hosts)
-        verdicts = [guard.may_start(o, busy, now) for o in made.operations if not o.waits_for]
+        verdicts = [guard.may_start(o, busy, now) for o in wanted.operations if not o.waits_for]
         waits = [v.why for v in verdicts if isinstance(v, Wait)]
         return f"waits: {waits[0]}" if verdicts and len(waits) == len(verdicts) else ""
 
     def _begun(self, one: Proposal) -> str | None:
-        now = self.cloud.clock.now()
-        if earlier := list_runs(self.store, plan=one.id):  # begun, and died before it was noted
-            self.standing.settle(one, "begun", "", now, earlier[-1].id)
+        """Begin an approved proposal, once; None: not now, or not at all, which is noted then."""
+        now, mode = self.cloud.clock.now(), self.policy.policy.serve.balance
+        if earlier := list_runs(self.store, plan=one.id):  # somebody saved the plan and applied it
+            self.standing.conclude(one, "begun", one.why, now, earlier[-1].id)
+            return None
+        if one.mode == "automatic" and one.id != self._decided:  # of an earlier look: the next one decides anew
+            return None
+        if mode not in ("approve", "automatic"):
+            self.standing.conclude(one, "replaced", f"serve.{one.job} is {mode} now", now)
             return None
         if now > one.expires_at:
-            self.standing.settle(one, "expired", "approved, and it could not begin in time", now)
+            self.standing.conclude(one, "expired", "approved, and it could not begin in time", now)
             return None
         if stop_of(self.store, self.cloud.name) is not None:
             return None
-        made = plan_of(self.store, one.id)
         try:
-            run, new = runs.begin(self.store, made, self.cloud, one.policy, one.starved)
-        except Stale as e:
-            self.standing.settle(one, "stale", str(e), now)
+            made = plan_of(self.store, one.id)
+            runs.check(made, self.cloud)
+        except Transient:
+            raise
+        except WatariError as e:  # the cloud is no longer what the plan saw, or does not let us
+            self.standing.conclude(one, "stale", str(e), now)
             return None
-        if new:
-            note_before(self.store, run, made, self.cloud, self._snapshot)
-        self.standing.settle(one, "begun", "", now, run)
+        if (run := self.standing.begin(one, made, now)) is None:  # a person took the approval back meanwhile
+            return None
+        note_before(self.store, run, made, self.cloud, self._snapshot)
         self.begin(run)
         return run
+
+    def _take_back(self, why: str) -> None:
+        """What the policy alone wanted and what has not begun is forgotten."""
+        self.own.let_go(why)
+        self.standing.withdraw_automatic(why, self.cloud.clock.now())
 
     def _rested(self, at: datetime, policy: Policy) -> Memory | None:
         """The memory, without what cannot have held on because nobody looked, or because the clock was set."""
@@ -234,41 +289,10 @@ class Reconciler:
         if memory is None:
             return None
         gap_s = (at - memory.at).total_seconds()
-        return memory if 0 <= gap_s <= GAP_LOOKS * policy.serve.every_s else after_gap(memory)
+        return memory if 0 <= gap_s <= GAP_LOOKS * max(policy.serve.every_s, self._took_s) else after_gap(memory)
 
-    def _records(self) -> list[OperationRecord]:
-        """Operations of this cloud that go on, or were over a short while ago."""
-        since = self.cloud.clock.now() - timedelta(seconds=self.policy.policy.calm.failed_cool_down_s)
-        rows = list_runs(self.store, cloud=self.cloud.name, limit=RECENT_RUNS)
-        recent = [row for row in rows if row.ended_at is None or row.ended_at > since]
-        self._runs = {row.id: self._loaded(row) for row in recent}
-        return [o for run, _ in self._runs.values() for o in run.operations]
-
-    def _loaded(self, row: RunRow) -> tuple[Run, float]:
-        run, seen = self._runs.get(row.id) or (load_run(self.store, row.id), 0.0)
-        return run, refresh(self.store, run, seen) if not run.finished else seen
-
-    def _automatic(self) -> list[Run]:
-        """Runs that go on and that nobody approved but the policy."""
-        self._records()
-        modes = self.standing.modes(self._runs)
-        return [run for id, (run, _) in self._runs.items() if modes.get(id) == "automatic" and not run.finished]
-
-    def _waiting(self) -> set[tuple[str, str]]:
-        return {
-            (o.operation.subject, o.operation.target)
-            for run in self._automatic() for o in run.operations if o.state == "pending" and not o.begun
-        }  # fmt: skip
-
-    def _let_go(self, why: str) -> None:
-        """Forget what has not begun of automatic runs: what is needed is planned anew, on fresher data."""
-        executor = self.place.lease.executor
-        for run in self._automatic():
-            if any(o.state == "pending" for o in run.operations):
-                drop_waiting(self.store, run.plan, run.id, self.cloud.name, why, self.cloud.clock.now(), executor)
-
-    def _to_keep(self) -> bytes | None:
-        if self.memory is None or time.monotonic() - self._kept_at < KEEP_S:
-            return None
-        self._kept_at = time.monotonic()
-        return to_bytes(self.memory)
+    def _slow(self, policy: Policy) -> tuple[Finding, ...]:
+        if self._took_s <= policy.serve.every_s:
+            return ()
+        text = f"a look takes {format_duration(self._took_s)}, more than serve.every allows"
+        return (Finding(self.cloud.name, "slow-looks", text, "warning", "Set serve.every higher, or see who is slow."),)

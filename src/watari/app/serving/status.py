@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from watari.act.durable.leading import last_seen
+from watari.act.durable.leading import Seen, last_seen
 from watari.act.durable.stops import all_stops
 from watari.act.durable.store import Store
 from watari.plan.text import format_duration
@@ -32,14 +32,9 @@ def statuses(store: Store) -> list[Status]:
     for seen in last_seen(store):
         body = seen.body
         stop = stops.get(seen.cloud) or stops.get("")
-        trouble = body.get("trouble", "")
-        if not seen.alive:
-            ago = "" if seen.age_s is None else f" since {format_duration(seen.age_s)}"
-            trouble = f"nobody looks after it{ago}: start `watari serve`"
-        elif seen.age_s is not None and seen.age_s > LATE * body.get("every_s", 60.0):
-            trouble = f"its controller has not looked for {format_duration(seen.age_s)}"
-        elif stop is not None:
-            trouble = f"stopped: {stop}"
+        troubles = [_why_unseen(seen), body.get("trouble", "") if seen.alive else ""]
+        troubles.append("" if stop is None else f"stopped: {stop}")
+        trouble = "; ".join(filter(None, troubles))
         out.append(
             Status(
                 seen.cloud, seen.about if seen.alive else "", body.get("mode", ""), seen.age_s, body.get("starved"),
@@ -47,3 +42,13 @@ def statuses(store: Store) -> list[Status]:
             )
         )  # fmt: skip
     return out
+
+
+def _why_unseen(seen: Seen) -> str:
+    ago = "" if seen.age_s is None else f" for {format_duration(seen.age_s)}"
+    if not seen.alive:
+        return f"nobody has looked after it{ago}: start `watari serve`"
+    if seen.age_s is None:
+        return "its controller has not looked at it yet"
+    late = seen.age_s > LATE * max(seen.body.get("every_s", 60.0), seen.body.get("took_s", 0.0))
+    return f"its controller has not looked{ago}" if late else ""

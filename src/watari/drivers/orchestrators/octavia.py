@@ -135,11 +135,12 @@ class Octavia:
         """Find out which server each member of each pool is: by its address, on its subnet."""
         rows = [(pool["id"], m) for pool in self._list("pools") for m in self._members(pool["id"])]
         servers = self._servers({m["address"] for _, m in rows})
-        self._places = {}
+        places: dict[str, list[tuple[str, str]]] = {}
         for pool, m in rows:
             for (address, subnet), server in servers.items():
                 if address == m["address"] and m.get("subnet_id") in (None, subnet):
-                    self._places.setdefault(server, []).append((pool, m["id"]))
+                    places.setdefault(server, []).append((pool, m["id"]))
+        self._places = places  # at once: others act by it meanwhile
 
     def _servers(self, addresses: Iterable[str]) -> dict[tuple[str, str], str]:
         """Server ids by address and subnet."""

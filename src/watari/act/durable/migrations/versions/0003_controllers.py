@@ -24,14 +24,16 @@ def upgrade() -> None:
         sa.Column("starved", sa.Integer), _text("state"), _long("why"), _text("decided_by"),
         _text("decided_at", null=True), _text("run_id", null=True), _text("policy_source"), _long("policy_text"),
     )  # fmt: skip
-    op.create_index("ix_watari_proposals_cloud", "watari_proposals", ["cloud"])
+    op.create_index("ix_watari_proposals_run_id", "watari_proposals", ["run_id"])
+    op.create_index("watari_proposals_standing", "watari_proposals", ["cloud", "state"])
     op.create_table(
         "watari_controllers", _text("cloud", key=True), _text("executor"), _text("about"),
-        sa.Column("looked", sa.Float), _long("body"), sa.Column("memory", sa.LargeBinary),
+        sa.Column("looked", sa.Float), _long("body"),
     )  # fmt: skip
+    op.create_table("watari_memories", _text("cloud", key=True), sa.Column("body", sa.LargeBinary, nullable=False))
     op.create_table("watari_stops", _text("cloud", key=True), _text("stopped_by"), _long("why"), _text("at"))
 
 
 def downgrade() -> None:
-    for table in ("stops", "controllers", "proposals"):
+    for table in ("stops", "memories", "controllers", "proposals"):
         op.drop_table(f"watari_{table}")
