@@ -222,3 +222,18 @@ def test_a_database_that_is_away_for_a_moment_stops_nothing_for_ever(tmp_path: P
             site.close()
     finally:
         own.close()
+
+
+def test_told_to_end_it_finishes_what_moves_begins_nothing_and_leaves_its_place(on_postgres: Build) -> None:
+    site = on_postgres()
+    first = site.looking()
+    site.until(lambda: len(site.asked()) >= 2)
+    second = site.serve()
+    site.until(lambda: "standing by" in second.out())
+    set_stop(site.store, NAME, "mai", "so that the other begins nothing either", datetime.now(UTC))
+    assert first.end() == 0, first.out()
+    assert site.cloud.flights() == ()
+    site.until(lambda: "looking after it" in second.out())
+    lift_stop(site.store, NAME)
+    site.until(site.is_calm)
+    assert len(site.asked()) == len(set(site.asked())) == 9

@@ -64,6 +64,7 @@ def submit(
     what was done. `policy` is its text and its source.
     """
     with store.writing(alone=plan.id) as c:
+        keep_plan(c, plan, cloud)
         earlier = c.execute(sa.select(runs.c.id, runs.c.ended_at).where(runs.c.plan_id == plan.id)).all()
         if open_ := next((row.id for row in earlier if row.ended_at is None), None):
             return open_, False
@@ -75,8 +76,7 @@ def submit(
 def insert_run(
     c: sa.Connection, id: str, plan: Plan, cloud: str, policy: tuple[str, str], now: datetime, starved: int | None
 ) -> None:
-    """Write a new run and its plan within a transaction."""
-    keep_plan(c, plan, cloud)
+    """Write a new run of a plan that is kept, within a transaction."""
     row = {"id": id, "plan_id": plan.id, "job": plan.job, "cloud": cloud, "started_at": now.isoformat()}
     row |= {"policy_text": policy[0], "policy_source": policy[1]}
     flags = {"stopping": False, "cancelled": False, "epoch": 0, "starved_before": starved}
