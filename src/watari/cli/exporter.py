@@ -47,7 +47,8 @@ class Exporter(WatariCommand):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
-        from watari.exporter.serving import read_address, serve
+        from watari.exporter.listening import read_address
+        from watari.exporter.serving import serve
 
         listen = read_address(parsed_args.listen)
         ended = threading.Event()

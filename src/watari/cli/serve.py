@@ -2,6 +2,7 @@
 
 import argparse
 import threading
+from contextlib import ExitStack
 from datetime import datetime
 
 from watari.cli.base import WatariCommand
@@ -27,6 +28,7 @@ class Serve(WatariCommand):
         examples:
           watari serve --cloud prod --policy prod.yaml
           watari serve --cloud prod --cloud lab --database postgresql://watari@db/watari
+          watari serve --cloud prod --metrics 127.0.0.1:9178
           watari status                          what it sees and does
           watari stop --why "storage trouble"    nothing begins any more, until `watari go`
     """
@@ -39,6 +41,7 @@ class Serve(WatariCommand):
             metavar="NAME",
             help="of clouds.yaml or libvirt.yaml; may be given several times",
         )
+        parser.add_argument("--metrics", metavar="HOST:PORT", help="answer Prometheus there, such as 127.0.0.1:9178")
         add_policy(parser)
         add_database(parser)
         return parser
@@ -46,12 +49,18 @@ class Serve(WatariCommand):
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         from watari.app import runs
         from watari.app.serving.controller import open_clouds, serve
+        from watari.app.serving.metrics import registry
+        from watari.exporter.listening import listening, read_address
 
         if not parsed_args.cloud:
             raise BadInput("name the clouds to look after, such as --cloud prod")
+        address = read_address(parsed_args.metrics, "--metrics") if parsed_args.metrics else None
         ended = threading.Event()
-        with two_steps(ended), runs.opened(parsed_args.database) as store:
-            serve(store, open_clouds(parsed_args.cloud), parsed_args.policy, ended, self._say)
+        with two_steps(ended), runs.opened(parsed_args.database) as store, ExitStack() as stack:
+            clouds = open_clouds(parsed_args.cloud)
+            if address is not None:
+                self._say(f"metrics on http://{stack.enter_context(listening(registry(store), address))}/metrics")
+            serve(store, clouds, parsed_args.policy, ended, self._say)
         return DONE
 
     def _say(self, line: str) -> None:

@@ -70,7 +70,7 @@ class Bringup:
                     self.said(f"{len(hosts)} compute hosts")
                 return
             for name in (*map(compute_service, sorted(missing)), "nova-conductor", "nova-scheduler"):
-                if self._services.identity(name) is None and not self._wanted(name):
+                if self._services.gone(name):
                     raise self._services.failure(name, "ended")
             if time.monotonic() > end:
                 raise self._services.failure(compute_service(min(missing)), "does not report to Nova")
@@ -92,9 +92,6 @@ class Bringup:
 
     def said(self, what: str) -> None:
         self._say(f"{what:<22} {time.monotonic() - self._began:6.1f} s")
-
-    def _wanted(self, name: str) -> bool:
-        return (self._services.place.paths.run / "want" / name).exists()
 
 
 def stop_all(services: Services, names: Iterable[str]) -> None:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from watari.errors import BadInput, Permanent
 from watari.lab import process
@@ -75,9 +76,8 @@ class Services:
             return False
         if not unit.argv:
             self.start(ZYGOTE)
-            want = paths.run / "want"
-            want.mkdir(exist_ok=True)
-            (want / name).touch()
+            self._wish(name).parent.mkdir(exist_ok=True)
+            self._wish(name).touch()
             return True
         self._check_port(unit)
         try:
@@ -99,10 +99,10 @@ class Services:
         unit, began = self.unit(name), time.monotonic()
         while not cancelled():
             waited = time.monotonic() - began
+            wanted = self.wanted(name)  # before it is looked for: a wish goes away once there is a pid file
             alive = self.identity(name) is not None
             if alive and unit.ready():
                 return waited
-            wanted = not unit.argv and (self.place.paths.run / "want" / name).exists()
             if not alive and not wanted and waited > 1.0:
                 raise self.failure(name, "ended")
             if not alive and wanted and self.identity(ZYGOTE) is None:
@@ -112,16 +112,27 @@ class Services:
             time.sleep(POLL_S)
         return time.monotonic() - began
 
+    def wanted(self, name: str) -> bool:
+        """Nova's zygote is about to start it."""
+        return self._wish(name).exists()
+
+    def gone(self, name: str) -> bool:
+        """It does not run, and is not about to."""
+        return not self.wanted(name) and self.identity(name) is None  # in this order, see `wait`
+
     def stop(self, name: str) -> None:
         """Ask a service to end, and insist after a while. Nothing if it does not run."""
         unit, paths = self.unit(name), self.place.paths
-        (paths.run / "want" / name).unlink(missing_ok=True)
+        self._wish(name).unlink(missing_ok=True)
         process.stop(paths.pid_of(name), unit.stop_s, whole_group=unit.stop_group)
 
     def failure(self, name: str, what: str) -> Failed:
         log = self.place.paths.log_of(name)
         end = tail(log.read_bytes()) if log.exists() else "    (no log)"
         return Failed(f"{name} {what}; the end of {log}:\n{end}")
+
+    def _wish(self, name: str) -> Path:
+        return self.place.paths.run / "want" / name
 
     def _check_port(self, unit: Unit) -> None:
         if unit.port is not None and listens(unit.port)():

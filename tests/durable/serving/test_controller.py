@@ -41,8 +41,8 @@ class Site:
         self.cloud, self.store = MeteredCloud(self.folder / "cloud.db"), Store(self.url)
         self.write("automatic")
 
-    def write(self, mode: str) -> None:
-        (self.folder / "policy.yaml").write_text(POLICY.replace("MODE", mode))
+    def write(self, mode: str, every: str = "0.3 s") -> None:
+        (self.folder / "policy.yaml").write_text(POLICY.replace("MODE", mode).replace("0.3 s", every))
 
     def serve(self) -> Controller:
         out = self.folder / f"controller-{len(self.controllers)}.out"
@@ -151,6 +151,15 @@ def test_nothing_moves_before_the_approval_also_over_a_restart(on_sqlite: Build)
     decide(site.store, waiting.id, approve=True, by="mai", why="", now=datetime.now(UTC))
     site.until(site.is_calm)
     assert len(site.asked()) == 9
+
+
+def test_a_changed_policy_counts_at_once_however_long_a_look_is_away(on_sqlite: Build) -> None:
+    site = on_sqlite()
+    site.write("observe", every="1 h")
+    controller = site.looking()
+    site.until(lambda: "observe: 17 of 17 starved; only observed" in controller.out())
+    site.write("automatic", every="1 h")
+    site.until(lambda: len(site.asked()) >= 1)
 
 
 def test_a_second_one_on_a_sqlite_file_stands_by_and_takes_over(on_sqlite: Build) -> None:

@@ -16,7 +16,7 @@ from unit.exporter.small_libvirt import FakeDomain, FakeHost
 from watari.cli.main import main
 from watari.drivers.libvirt import library
 from watari.errors import BadInput
-from watari.exporter.serving import Address, read_address
+from watari.exporter.listening import Address, read_address
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_an_address_that_is_not_ours(host: FakeHost, run: Callable[..., Ended]) 
     ended = run("--listen", "192.0.2.1:9177")
     assert (ended.code, ended.err) == (
         2,
-        "watari: --listen 192.0.2.1:9177: this host has no such address; see ip address\n",
+        "watari: 192.0.2.1:9177: this host has no such address; see ip address\n",
     )
 
 

@@ -117,7 +117,8 @@ class _Looking:
     thread: threading.Thread = field(init=False)
     reconciler: Reconciler = field(init=False)
     _leads: bool = False
-    _next: float = 0.0
+    _looked_at: float = float("-inf")
+    _followed: tuple[str, str] = ("", "")
     _said: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -153,8 +154,9 @@ class _Looking:
             self._leads = True
             self._tell("place", f"looking after it, every {self.policy.policy.serve.every_s:g} s")
         self._begin()
-        if time.monotonic() >= self._next:
-            self._next = time.monotonic() + self.policy.policy.serve.every_s
+        due = time.monotonic() >= self._looked_at + self.policy.policy.serve.every_s
+        if due or self.policy.text != self._followed:  # a changed policy counts at once
+            self._looked_at, self._followed = time.monotonic(), self.policy.text
             self._report(self.reconciler.look())
             self._begin()
         self._said.pop("database", None)

@@ -1,7 +1,8 @@
 """Import Nova once and fork one real process per service: shared pages make dozens of hosts fit a small machine.
 
-Run as `python zygote.py zygote.json`. A file `run/want/<service>` has that service started, once. Every service has a
-session, a log and a pid file of its own, so that one can be killed, stopped and started again without the others.
+Run as `python zygote.py zygote.json`. A file `run/want/<service>` has that service started, once; it goes away when the
+service has its pid file, so that whoever looks on finds one or the other. Every service has a session, a log and a pid
+file of its own, so that one can be killed, stopped and started again without the others.
 """
 
 import gc
@@ -63,6 +64,7 @@ def launch(service: str) -> None:
     os.dup2(log, 1)
     os.dup2(log, 2)
     write_pid(service)
+    (WANT / service).unlink(missing_ok=True)
     try:
         become(service)
     except BaseException:
@@ -133,10 +135,13 @@ def serve() -> None:
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     WANT.mkdir(exist_ok=True)
     (RUN / "nova-zygote.ready").write_text(f"{os.getpid()}\n")
+    launched: set[str] = set()
     while True:
-        for wanted in sorted(WANT.iterdir()):
-            wanted.unlink()
-            launch(wanted.name)
+        wanted = {path.name for path in WANT.iterdir()}
+        launched &= wanted  # of the others the wish is gone: they are there
+        for service in sorted(wanted - launched):
+            launched.add(service)
+            launch(service)
         time.sleep(0.1)
 
 
