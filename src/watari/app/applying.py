@@ -9,6 +9,7 @@ from watari.act.journal import Run
 from watari.app import runs
 from watari.app.benefit import Due, book, look_before, note_before, starved_in
 from watari.app.clouds import Cloud, is_sim, open_cloud
+from watari.app.database import find_run, opened
 from watari.app.plans import Applied, Watch, apply_plan, check_fresh, cloud_of
 from watari.errors import Busy
 from watari.plan.plan import Plan
@@ -36,7 +37,7 @@ def apply(
     if is_sim(cloud_of(plan, cloud_name)):
         return apply_plan(plan, policy, cloud_name, watch, stopping)
     cloud = check_fresh(plan, policy, cloud_name)
-    with runs.opened(database) as store:
+    with opened(database) as store:
         seen = look_before(cloud)
         run_id, new = runs.begin(store, plan, cloud, policy_text(policy_ref), starved_in(seen, policy))
         if new:  # else some of it is done already: what is seen now is no "before"
@@ -46,13 +47,13 @@ def apply(
 
 def resume(store: Store, run_id: str, watch: Watch, stopping: Stopping, say: Say) -> Applied:
     """Go on with a run that was interrupted; one that is over is left as it is. Raises BadInput for an unknown id."""
-    row = runs.find_run(store, run_id)
+    row = find_run(store, run_id)
     return finish(store, row.id, open_cloud(row.cloud), watch, stopping, say)
 
 
 def measure(store: Store, run_id: str, stopping: Stopping, say: Say) -> None:
     """Measure what is still to be measured of a run that is over."""
-    row = runs.find_run(store, run_id)
+    row = find_run(store, run_id)
     book(store, load_run(store, run_id), open_cloud(row.cloud), policy_of(store, run_id), stopping, say)
 
 
@@ -73,4 +74,4 @@ def finish(store: Store, run_id: str, cloud: Cloud, watch: Watch, stopping: Stop
         ) from None
     seconds = (cloud.clock.now() - started).total_seconds()
     after = book(store, run, cloud, policy_of(store, run_id), stopping, say) if run.finished else None
-    return Applied(run, runs.find_run(store, run_id).starved_before, after, seconds, f"watari runs show {run_id}")
+    return Applied(run, find_run(store, run_id).starved_before, after, seconds, f"watari runs show {run_id}")

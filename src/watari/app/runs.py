@@ -15,8 +15,6 @@ from watari.act.durable.carrying import Context
 from watari.act.durable.engine import AT_ONCE, Engine
 from watari.act.durable.lease import TTL_S
 from watari.act.durable.records import (
-    RunRow,
-    entries_of,
     list_runs,
     load_run,
     policy_of,
@@ -27,12 +25,12 @@ from watari.act.durable.store import Store
 from watari.act.durable.tables import runs
 from watari.act.guard import Guard, UnderWay, foreign
 from watari.act.handlers import handlers
-from watari.act.journal import Entry, Run
+from watari.act.journal import Run
 from watari.act.saga import Saga
 from watari.app.benefit import Due
 from watari.app.clouds import Cloud, open_cloud
+from watari.app.database import find_run
 from watari.app.measuring import has_changed
-from watari.app.state import database_url
 from watari.app.storage import storage_of, style_of
 from watari.errors import BadInput, Busy, Permanent, Stale, Transient
 from watari.observe.compute import memberships
@@ -48,16 +46,6 @@ LOOK_S = 0.5  # between two looks at the database while a run is watched
 
 Watch = Callable[[Run, datetime], None]
 Stopping = Callable[[], bool]
-
-
-@contextmanager
-def opened(named: str | None = None) -> Iterator[Store]:
-    """The database that runs live in. Raises BadInput, Transient and Permanent that name it."""
-    store = Store(database_url(named))
-    try:
-        yield store
-    finally:
-        store.close()
 
 
 def begin(
@@ -175,21 +163,6 @@ def undo_plan(store: Store, run_id: str) -> tuple[Plan, Cloud, tuple[str, str]]:
     return back, cloud, (text[0], text[1])
 
 
-def find_run(store: Store, run_id: str) -> RunRow:
-    """One run, by its id, or by that of its plan if there is only one run of it. Raises BadInput."""
-    rows = list_runs(store)
-    found = [row for row in rows if row.id == run_id] or [row for row in rows if row.plan_id == run_id]
-    if len(found) == 1:
-        return found[0]
-    newest = f"; the newest is {rows[0].id}" if rows else "; there are none yet"
-    raise BadInput(f'no run "{run_id}"{newest}, see `watari runs list`')
-
-
-def journal(store: Store, run_id: str) -> list[Entry]:
-    """What was written down of a run, oldest first."""
-    return entries_of(store, run_id)
-
-
 @contextmanager
 def working(
     store: Store,
@@ -280,6 +253,7 @@ class _Clouds:
         with self._lock:
             for id in [id for id in self._contexts if id not in open_]:
                 del self._contexts[id]
+                self._opening.pop(id, None)
 
     def _opened(self, engine: Engine, run_id: str) -> Context:
         run, policy = load_run(self.store, run_id), policy_of(self.store, run_id)

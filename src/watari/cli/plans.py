@@ -41,10 +41,10 @@ class PlansList(WatariLister):
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         from watari.act.durable.proposals import OPEN, list_proposals
-        from watari.app import runs
+        from watari.app import database
 
         self.check_columns(parsed_args, LIST)
-        with runs.opened(parsed_args.database) as store:
+        with database.opened(parsed_args.database) as store:
             states = () if parsed_args.all else OPEN
             limit = max(1, parsed_args.limit)
             found = list_proposals(store, cloud=parsed_args.cloud, states=states, limit=limit)
@@ -77,13 +77,13 @@ class PlansShow(TextLister):
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         from watari.act.durable.proposals import proposed_plan
-        from watari.app import runs
+        from watari.app import database
         from watari.app.plans import save_plan
         from watari.plan.render import render
 
         self.check_columns(parsed_args, SHOW)
         check_output(parsed_args.output)
-        with runs.opened(parsed_args.database) as store:
+        with database.opened(parsed_args.database) as store:
             plan = proposed_plan(store, parsed_args.plan)
         self.text = render(plan)
         if parsed_args.output:
@@ -110,12 +110,12 @@ class _Decide(WatariCommand):
         from watari.act.durable.leading import last_seen
         from watari.act.durable.proposals import decide
         from watari.act.durable.stops import stop_of
-        from watari.app import runs
+        from watari.app import database
 
         why = " ".join(parsed_args.why.split())
         if not self.approve and not why:
             raise BadInput("--why is empty: say what is wrong with the plan")
-        with runs.opened(parsed_args.database) as store:
+        with database.opened(parsed_args.database) as store:
             found = decide(store, parsed_args.plan, approve=self.approve, by=whoami(), why=why, now=datetime.now(UTC))
             alive = any(seen.alive and seen.cloud == found.cloud for seen in last_seen(store))
             stop = stop_of(store, found.cloud)

@@ -43,9 +43,9 @@ class RunsList(WatariLister):
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         from watari.act.durable.records import list_runs
-        from watari.app import runs
+        from watari.app import database
 
-        with runs.opened(parsed_args.database) as store:
+        with database.opened(parsed_args.database) as store:
             rows = list_runs(store, only_open=parsed_args.open, limit=max(1, parsed_args.limit))
             self.afterword = "" if rows else f"no runs in {store.shown} yet"
         return LIST, [_row(row) for row in rows]
@@ -71,13 +71,13 @@ class RunsShow(WatariLister):
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         from watari.act.durable.records import load_run
-        from watari.app import runs
+        from watari.app import database
 
-        with runs.opened(parsed_args.database) as store:
-            row = runs.find_run(store, parsed_args.run)
+        with database.opened(parsed_args.database) as store:
+            row = database.find_run(store, parsed_args.run)
             self.afterword = _how_to_go_on(row)
             if parsed_args.journal:
-                lines = runs.journal(store, row.id)
+                lines = database.journal(store, row.id)
                 return JOURNAL, [
                     (e.at.isoformat(timespec="milliseconds"), e.operation, e.subject, e.step, e.state, e.text)
                     for e in lines
@@ -103,10 +103,10 @@ class RunsResume(WatariCommand):
         return _with_run(super().get_parser(prog_name))
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
-        from watari.app import applying, runs
+        from watari.app import applying, database
 
-        with runs.opened(parsed_args.database) as store:
-            row = runs.find_run(store, parsed_args.run)
+        with database.opened(parsed_args.database) as store:
+            row = database.find_run(store, parsed_args.run)
             if row.ended_at is not None:
                 with Interrupts() as interrupts:
                     applying.measure(store, row.id, lambda: interrupts.stopping, self.hint)
@@ -133,10 +133,10 @@ class RunsCancel(WatariCommand):
         return _with_run(super().get_parser(prog_name))
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
-        from watari.app import runs
+        from watari.app import database, runs
 
-        with runs.opened(parsed_args.database) as store:
-            row = runs.find_run(store, parsed_args.run)
+        with database.opened(parsed_args.database) as store:
+            row = database.find_run(store, parsed_args.run)
             run = runs.cancel(store, row.id, lambda run, now: None)
             if run is None:
                 self.hint(f"told; watch it with `watari runs show {row.id}`")
@@ -169,12 +169,12 @@ class RunsUndo(WatariCommand):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
-        from watari.app import applying, runs
+        from watari.app import applying, database, runs
         from watari.cli.apply import agreed
         from watari.plan.render import render
 
-        with runs.opened(parsed_args.database) as store:
-            row = runs.find_run(store, parsed_args.run)
+        with database.opened(parsed_args.database) as store:
+            row = database.find_run(store, parsed_args.run)
             plan, cloud, policy = runs.undo_plan(store, row.id)
             if not plan.operations:
                 self.hint(f"{row.id} has done nothing that could be taken back")

@@ -47,7 +47,7 @@ class Serve(WatariCommand):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
-        from watari.app import runs
+        from watari.app import database
         from watari.app.serving.controller import open_clouds, serve
         from watari.app.serving.metrics import registry
         from watari.exporter.listening import listening, read_address
@@ -56,7 +56,7 @@ class Serve(WatariCommand):
             raise BadInput("name the clouds to look after, such as --cloud prod")
         address = read_address(parsed_args.metrics, "--metrics") if parsed_args.metrics else None
         ended = threading.Event()
-        with two_steps(ended), runs.opened(parsed_args.database) as store, ExitStack() as stack:
+        with two_steps(ended), database.opened(parsed_args.database) as store, ExitStack() as stack:
             clouds = open_clouds(parsed_args.cloud)
             if address is not None:
                 self._say(f"metrics on http://{stack.enter_context(listening(registry(store), address))}/metrics")

@@ -40,12 +40,12 @@ class StatusList(WatariLister):
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         from watari.act.durable.leading import forget
-        from watari.app import runs
+        from watari.app import database
         from watari.app.serving.status import statuses
 
         columns = FINDING_COLUMNS if parsed_args.findings else COLUMNS
         self.check_columns(parsed_args, columns)
-        with runs.opened(parsed_args.database) as store:
+        with database.opened(parsed_args.database) as store:
             if parsed_args.forget:
                 forget(store, parsed_args.forget)
             found = statuses(store)

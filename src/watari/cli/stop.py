@@ -30,11 +30,11 @@ class Stop(WatariCommand):
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         from watari.act.durable.stops import clouds_known, set_stop
-        from watari.app import runs
+        from watari.app import database
 
         if not (why := " ".join(parsed_args.why.split())):
             raise BadInput("--why is empty: say what others have to know")
-        with runs.opened(parsed_args.database) as store:
+        with database.opened(parsed_args.database) as store:
             stop = set_stop(store, parsed_args.cloud, whoami(), why, datetime.now(UTC))
             known = clouds_known(store)
         if parsed_args.cloud and parsed_args.cloud not in known:
@@ -61,9 +61,9 @@ class Go(WatariCommand):
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         from watari.act.durable.stops import lift_stop, stop_of
-        from watari.app import runs
+        from watari.app import database
 
-        with runs.opened(parsed_args.database) as store:
+        with database.opened(parsed_args.database) as store:
             was = lift_stop(store, parsed_args.cloud)
             still = stop_of(store, parsed_args.cloud)
         self.hint(f"{f'{was.cloud} goes' if was.cloud else 'all clouds go'} on; it was stopped for: {was}")

@@ -36,12 +36,12 @@ class Worker(WatariCommand):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
-        from watari.app import runs
+        from watari.app import database, runs
 
         if parsed_args.at_once is not None and parsed_args.at_once < 1:
             raise BadInput(f"--at-once {parsed_args.at_once}: a worker takes at least one operation")
         ended = threading.Event()
-        with two_steps(ended), runs.opened(parsed_args.database) as store:
+        with two_steps(ended), database.opened(parsed_args.database) as store:
             runs.work(store, ended, self._say, parsed_args.at_once)
         return DONE
 

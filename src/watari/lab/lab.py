@@ -15,7 +15,7 @@ from watari.lab.bringup import Bringup, Say, stop_all
 from watari.lab.clouds import UNREACHABLE, connect, heard_from_since
 from watari.lab.making import provide_data, write_configuration
 from watari.lab.nova import compute_service
-from watari.lab.packages import install_debian_packages, install_python_packages, link_virt
+from watari.lab.packages import install, link_virt
 from watari.lab.paths import LabPaths, alone, read_json, told, write_json
 from watari.lab.place import Place
 from watari.lab.services import Services
@@ -214,8 +214,7 @@ class Lab:
     # ----------------------------------------------------------------------------------------------------------------
 
     def _prepare(self) -> None:
-        install_debian_packages(self.paths, self._say)
-        install_python_packages(self.paths, self._say)
+        install(self.paths, self._say)
         link_virt(self.paths)
         self.services = Services.of(self.place)  # programs are where they are only now
         provide_data(self.place, self.services, self._say)

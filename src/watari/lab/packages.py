@@ -7,6 +7,7 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -46,11 +47,23 @@ def missing_debian_packages() -> list[str]:
     return sorted(missing)
 
 
-def install_debian_packages(paths: LabPaths, say: Say) -> None:
-    """Install what is missing. Raises BadInput, naming the packages, if this account or system cannot."""
+def install(paths: LabPaths, say: Say) -> None:
+    """Install what is missing, Debian's packages and OpenStack side by side.
+
+    Raises BadInput, naming the packages, if this account or system cannot, and Permanent if one of them fails.
+    """
+    missing = wanted_debian_packages()
+    with ThreadPoolExecutor(1) as pool:
+        debian = pool.submit(_install_debian_packages, paths, missing, say)
+        install_python_packages(paths, say)
+        debian.result()
+
+
+def wanted_debian_packages() -> list[str]:
+    """Debian's packages that are missing. Raises BadInput, naming them, where this cannot install any."""
     missing = missing_debian_packages()
     if not missing:
-        return
+        return []
     words = " ".join(missing)
     if not shutil.which("apt-get"):
         raise BadInput(f"the lab needs the programs of Debian's packages {words}, and this system has no apt-get")
@@ -59,8 +72,14 @@ def install_debian_packages(paths: LabPaths, say: Say) -> None:
             f"these packages are missing: {words}; install them as root and run this again:\n"
             f"  sudo apt-get install --no-install-recommends {words}"
         )
+    return missing
+
+
+def _install_debian_packages(paths: LabPaths, missing: list[str], say: Say) -> None:
+    if not missing:
+        return
+    words, log = " ".join(missing), paths.log_of("apt")
     say(f"installing {words}")
-    log = paths.log_of("apt")
     with nothing_starts(_POLICY):
         if _apt(log, "install", *missing):
             _apt(log, "update")  # the lists may be missing, or older than what the mirror still has

@@ -90,8 +90,8 @@ def test_a_plan_that_nobody_needs_any_more_is_withdrawn(sit: Sit) -> None:
     desk.filed.set(wants={f"s{i}": 0.1 for i in range(8)})
     desk.look()
     (one,) = desk.proposals()
-    assert (one.state, one.why) == ("replaced", "no server needs it any more")
-    with pytest.raises(BadInput, match="it is replaced: no server needs it any more"):
+    assert (one.state, one.why) == ("replaced", "no server is known to need it any more")
+    with pytest.raises(BadInput, match="it is replaced: no server is known to need it any more"):
         answer(desk, one)
 
 
@@ -222,7 +222,7 @@ def test_a_changed_policy_replaces_what_waits(sit: Sit) -> None:
     desk.write("approve", "budgets: {total: 1}\n")
     desk.look()
     first, second = desk.proposals()
-    assert (first.state, first.why) == ("replaced", f"by {second.id}: the policy has changed")
+    assert (first.state, first.why, second.state) == ("replaced", "the policy has changed", "waiting")
 
 
 def test_a_run_that_was_stopped_and_left_holds_up_nothing(sit: Sit) -> None:

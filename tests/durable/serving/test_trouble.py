@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
+from durable.rig import move
 from durable.serving.conftest import Desk, Sit
 from durable.serving.metered_cloud import NAME
 from watari.act.durable.leading import Place
@@ -20,7 +21,10 @@ from watari.act.durable.tables import operations
 from watari.app.serving.keeping import from_bytes, to_bytes
 from watari.app.serving.status import statuses
 from watari.errors import BadInput, Permanent
+from watari.model.compute import ServerId
 from watari.model.reasons import Finding
+from watari.plan.plan import Plan
+from watari.plan.steps import Detach
 from watari.policy.load import load_policy
 
 NOW = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
@@ -359,3 +363,82 @@ def test_a_living_controller_is_never_put_out_of_its_place(sit: Sit) -> None:
     assert place.hold() == ""
     with pytest.raises(Lost, match="another controller"):
         desk.look()
+
+
+def test_what_could_not_begin_at_its_look_is_decided_anew(sit: Sit) -> None:
+    desk = sit("automatic")
+    desk.look()
+    desk.again()  # another process, after the first died before it began
+    desk.look()
+    first, second = desk.proposals()
+    assert (first.state, first.why, second.state) == ("replaced", f"by {second.id}", "approved")
+    desk.reconciler.withdraw_undecided()
+    assert (desk.reconciler.begin_approved(), desk.states()) == ([], ["replaced", "replaced"])
+
+
+def test_a_run_of_a_person_goes_first(sit: Sit) -> None:
+    desk = sit("approve")
+    desk.look()
+    decide(desk.store, desk.proposals()[0].id, approve=True, by="mai", why="", now=datetime.now(UTC))
+    (run,) = desk.reconciler.begin_approved()
+    desk.write("automatic")
+    assert desk.look().doing == f"{run} is running: planned anew when it is over"
+    assert [row.id for row in desk.runs()] == [run]
+
+
+def test_an_automatic_run_is_planned_anew_under_another_policy(sit: Sit) -> None:
+    desk = sit("automatic")
+    run = begun(desk)
+    desk.write("automatic", "budgets: {total: 1}\n")
+    desk.look()
+    assert {o.state for o in load_run(desk.store, run).operations} == {"skipped"}
+    assert len(desk.reconciler.begin_approved()) == 1
+
+
+def test_while_the_policy_settles_nothing_begins_under_the_old_one(sit: Sit, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = sit("automatic")
+    desk.look()
+    monkeypatch.setattr("watari.app.serving.policy_file.SETTLE_S", 60.0)
+    desk.write("off")
+    assert desk.reconciler.begin_approved() == []
+    assert desk.runs() == []
+
+
+def test_a_plan_about_servers_that_fell_silent_stays_for_the_person(sit: Sit, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = sit("approve")
+    desk.look()
+    (one,) = desk.proposals()
+    known, silent = desk.filed.loads, {f"s{i}" for i in range(4)}
+    monkeypatch.setattr(desk.filed, "loads", lambda ids: {k: v for k, v in known(ids).items() if k not in silent})
+    look = desk.look()
+    assert (look.trouble, look.measured) == ("", 4)
+    assert desk.proposals() == [one]
+
+
+def test_servers_that_our_own_runs_have_out_are_no_finding(sit: Sit, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = sit("observe")
+    out = (Finding("m0", "left-out", "is out of service in pool: r-1", "error"),)
+    monkeypatch.setattr(type(desk.cloud), "left_out", lambda self: out)
+    assert desk.look().findings == out
+    step, move_ = Detach(ServerId("s0"), "pool", "m0", 30.0), move("1", "s0", "h1", "h2")
+    plan = Plan("p-00000000", "drain", NAME, NOW, NOW + timedelta(days=9), "", "", (replace(move_, steps=(step,)),))
+    run, _ = submit(desk.store, plan, NAME, ("", "p.yaml"), NOW)
+    with desk.store.writing() as c:
+        c.execute(operations.update().where(operations.c.run_id == run).values(state="running", changed=1e12))
+    assert desk.look().findings == ()
+
+
+def test_a_bug_in_beginning_one_keeps_no_look(sit: Sit, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = sit("approve")
+    desk.look()
+    decide(desk.store, desk.proposals()[0].id, approve=True, by="mai", why="", now=datetime.now(UTC))
+    monkeypatch.setattr("watari.app.runs.check", lambda plan, cloud: 1 / 0)
+    assert desk.reconciler.begin_approved() == []
+    assert "is approved" in desk.look().doing
+
+
+def test_a_blind_meter_is_not_told_as_zero_starved(sit: Sit) -> None:
+    desk = sit("observe")
+    desk.look()
+    desk.filed.set(meter="blind")
+    assert desk.look().starved is None

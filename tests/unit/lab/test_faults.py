@@ -81,10 +81,10 @@ def test_packages_that_are_missing_are_named_to_who_may_not_install_them(
     monkeypatch.setattr("shutil.which", lambda name, **_: f"/usr/bin/{name}")
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(BadInput, match="apt-get install --no-install-recommends memcached prometheus"):
-        packages.install_debian_packages(lab.paths, print)
+        packages.install(lab.paths, print)
     monkeypatch.setattr("shutil.which", lambda name, **_: None)
     with pytest.raises(BadInput, match="no apt-get"):
-        packages.install_debian_packages(lab.paths, print)
+        packages.install(lab.paths, print)
 
 
 def test_python_packages_are_installed_once(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

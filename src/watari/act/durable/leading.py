@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from watari.act.durable.lease import TTL_S, Lease, Lost, bury
 from watari.act.durable.store import Store
-from watari.act.durable.tables import controllers, leases, memories
+from watari.act.durable.tables import controllers, leases, memories, proposals
 from watari.errors import BadInput
 
 
@@ -97,7 +97,10 @@ class Place:
 
 
 def forget(store: Store, cloud: str) -> None:
-    """Forget a cloud, with what was learned of it. Raises BadInput if somebody looks after it, or nobody ever did."""
+    """Forget a cloud, with what was learned of it and what came to nothing.
+
+    Raises BadInput if somebody looks after it, or nobody ever did.
+    """
     known = {seen.cloud: seen for seen in last_seen(store)}
     if (seen := known.get(cloud)) is None:
         raise BadInput(f"no controller ever looked after {cloud}; those that were: {', '.join(known) or 'none'}")
@@ -106,6 +109,7 @@ def forget(store: Store, cloud: str) -> None:
     with store.writing(alone=f"controller of {cloud}") as c:
         c.execute(controllers.delete().where(controllers.c.cloud == cloud))
         c.execute(memories.delete().where(memories.c.cloud == cloud))
+        c.execute(proposals.delete().where(proposals.c.cloud == cloud, proposals.c.run_id.is_(None)))
 
 
 def last_seen(store: Store) -> list[Seen]:

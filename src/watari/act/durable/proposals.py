@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from watari.act.durable.records import keep_plan, plan_of
 from watari.act.durable.store import Store
-from watari.act.durable.tables import entries, operations, plans, proposals, runs
+from watari.act.durable.tables import benefits, entries, operations, plans, proposals, runs
 from watari.errors import BadInput
 from watari.plan.plan import Plan
 
@@ -125,9 +125,10 @@ def prune(c: sa.Connection, cloud: str, before: datetime) -> None:
     idle = sa.select(p.run_id).where(old, p.mode == "automatic", p.run_id.is_not(None), ~moved)
     ended = sa.select(runs.c.id).where(runs.c.id.in_(idle), runs.c.ended_at.is_not(None))
     run_ids = list(c.execute(ended).scalars())
-    gone = sa.or_(p.run_id.in_(run_ids), sa.and_(p.run_id.is_(None), p.decided_by == ""))
+    undecided = sa.or_(p.decided_by == "", p.mode == "automatic")
+    gone = sa.or_(p.run_id.in_(run_ids), sa.and_(p.run_id.is_(None), undecided))
     ids = list(c.execute(sa.select(p.id).where(old, gone)).scalars())
-    for table in (operations, entries):
+    for table in (operations, entries, benefits):
         c.execute(table.delete().where(table.c.run_id.in_(run_ids)))
     c.execute(runs.delete().where(runs.c.id.in_(run_ids)))
     c.execute(proposals.delete().where(p.id.in_(ids)))

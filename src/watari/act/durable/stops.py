@@ -31,11 +31,8 @@ def set_stop(store: Store, cloud: str, by: str, why: str, at: datetime) -> Stop:
         if (row := c.execute(_of(cloud)).first()) is not None:
             return _stop(row)
         c.execute(stops.insert().values(cloud=cloud, stopped_by=by, why=why, at=at.isoformat()))
-        at_work = (
-            {cloud} if cloud else set(c.execute(sa.select(runs.c.cloud).where(runs.c.ended_at.is_(None))).scalars())
-        )
-        for name in sorted(at_work):  # whoever judges budgets there just now has begun before, or sees the switch
-            store.lock(c, budgets_of(name))
+        for name in [cloud] if cloud else sorted(_known(c)):
+            store.lock(c, budgets_of(name))  # who judges budgets there just now has begun before, or sees the switch
     return Stop(cloud, by, why, at)
 
 
@@ -65,9 +62,11 @@ def stop_of(store: Store, cloud: str) -> Stop | None:
 def clouds_known(store: Store) -> set[str]:
     """The names of clouds that runs or controllers in this database have to do with."""
     with store.reading() as c:
-        return {
-            name for table in (runs, controllers) for name in c.execute(sa.select(table.c.cloud).distinct()).scalars()
-        }
+        return _known(c)
+
+
+def _known(c: sa.Connection) -> set[str]:
+    return {name for table in (runs, controllers) for name in c.execute(sa.select(table.c.cloud).distinct()).scalars()}
 
 
 def _of(cloud: str) -> "sa.Select[tuple[str, str, str, str]]":

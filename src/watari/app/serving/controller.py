@@ -51,6 +51,7 @@ def serve(
     With SQLite a second process waits for the first to end; with PostgreSQL it works for it meanwhile. Raises BadInput
     for a policy that is wrong from the beginning, Permanent when nothing can be carried out here.
     """
+    say = _safely(say)
     files = {name: PolicyFile(policy) for name in clouds}
     for name, cloud in clouds.items():
         cloud.recall = lambda snapshot, name=name: with_benefits(snapshot, store, name)  # type: ignore[misc]
@@ -61,21 +62,38 @@ def serve(
             return
         looking = [_Looking(store, engine, cloud, files[name], say, ended) for name, cloud in clouds.items()]
         due = Due(store, say, lambda name: clouds.get(name) or open_cloud(name))
+        leaving = threading.Thread(target=_leave_when, args=(ended, engine), daemon=True, name="leaving")
         try:
-            for one in looking:
-                one.thread.start()
+            for thread in (leaving, *(one.thread for one in looking)):
+                thread.start()
             while not ended.wait(TURN_S):
                 _check(engine, looking)
                 with suppress(Transient):  # of the database: the lease ends this process if it lasts
                     due.look()
         finally:
             ended.set()
-            engine.carrier.leaving.set()  # nothing begins any more, whatever the looks find
             until = time.monotonic() + LEAVE_S
             for one in looking:
                 one.thread.join(max(0.0, until - time.monotonic()))
         say("finishing what is under way, beginning nothing; again ends at once")
         engine.finish()
+
+
+def _leave_when(ended: threading.Event, engine: Engine) -> None:
+    """From then on no operation begins any more, whatever the looks and measurements are at just now."""
+    ended.wait()
+    engine.carrier.leaving.set()
+    engine.carrier.turns.wake_all()
+
+
+def _safely(say: Say) -> Say:
+    """A full disk, or nobody who listens, ends nothing."""
+
+    def safe(line: str) -> None:
+        with suppress(OSError, ValueError):
+            say(line)
+
+    return safe
 
 
 def _check(engine: Engine, looking: "list[_Looking]") -> None:
@@ -155,10 +173,11 @@ class _Looking:
             self._tell("place", f"looking after it, every {self.policy.policy.serve.every_s:g} s")
         self._begin()
         due = time.monotonic() >= self._looked_at + self.policy.policy.serve.every_s
-        if due or self.policy.text != self._followed:  # a changed policy counts at once
+        if (due or self.policy.text != self._followed) and not self.policy.settling:  # a changed policy counts at once
             self._looked_at, self._followed = time.monotonic(), self.policy.text
             self._report(self.reconciler.look())
             self._begin()
+            self.reconciler.withdraw_undecided()
         self._said.pop("database", None)
 
     def _take_up(self, run: str) -> None:
@@ -177,17 +196,18 @@ class _Looking:
         self._tell("policy", self.policy.problem and f"the policy as it was stays in force: {self.policy.problem}")
 
     def _leave(self) -> None:
-        try:
-            if self._leads:
-                self.reconciler.keep_memory()
-                self.reconciler.place.release()
-        except (WatariError, Lost) as e:
-            log.warning("what was learned of %s is not kept: %s", self.cloud.name, e)
+        """Keep what was learned, and leave the place to another: either, whatever becomes of the other."""
+        if not self._leads:
+            return
+        for what, do in (("kept", self.reconciler.keep_memory), ("left", self.reconciler.place.release)):
+            try:
+                do()
+            except Exception as e:
+                log.warning("%s is not %s: %s", self.cloud.name, what, e)
 
     def _tell(self, about: str, line: str) -> None:
         """Say what has changed."""
         if self._said.get(about, "") != line:
             self._said[about] = line
             if line:
-                with suppress(OSError, ValueError):  # a full disk, or nobody who listens, ends nothing
-                    self.say(f"{self.cloud.name}: {line}")
+                self.say(f"{self.cloud.name}: {line}")

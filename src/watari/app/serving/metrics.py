@@ -3,6 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -71,7 +72,9 @@ class ControllerMetrics(Collector):
         for one in seen:
             yield from _of_look(one)
             yield "watari_stopped", (one.cloud,), float(bool(stops & {one.cloud, ""}))
-        proposals = Counter((p.cloud, p.job, p.state) for p in list_proposals(self.store, states=OPEN))
+        now = datetime.now(UTC)
+        open_proposals = (p for p in list_proposals(self.store, states=OPEN) if p.expires_at > now)
+        proposals = Counter((p.cloud, p.job, p.state) for p in open_proposals)
         yield from (("watari_proposals", labels, float(n)) for labels, n in proposals.items())
         open_ = list_runs(self.store, only_open=True)
         yield from _counted("watari_runs_open", ((row.cloud, row.state, 1) for row in open_))
@@ -105,9 +108,9 @@ def _of_look(one: Seen) -> Iterator[Sample]:
         "watari_servers_measured": body["measured"],
         "watari_servers_starved": body["starved"],
     }
-    known = body["starved"] is not None  # else the cloud was not read, and zeros would be lies
+    was_read = body["hosts"] > 0  # else zeros would be lies
     for name, value in values.items():
-        if known or not name.startswith(("watari_hosts", "watari_servers")):
+        if value is not None and (was_read or not name.startswith(("watari_hosts", "watari_servers"))):
             yield name, cloud, float(value)
     yield "watari_mode", (*cloud, "balance", body["mode"]), 1.0
     findings = Counter((f["severity"], f["code"]) for f in body["findings"])

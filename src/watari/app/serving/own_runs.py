@@ -42,12 +42,19 @@ class OwnRuns:
         """A run that somebody works on, or will without being asked; the newest."""
         return next((row for row in self.rows if row.goes_on), None)
 
-    def waiting(self) -> tuple[str, Moves]:
-        """The newest automatic run that has not begun something and still may, and what that is."""
+    def of_people(self) -> RunRow | None:
+        """A run that goes on, that the policy did not begin by itself, and that has not begun everything yet."""
+        modes = self.standing.modes([row.id for row in self.rows])
+        mine = (row for row in self.rows if row.goes_on and modes.get(row.id) != "automatic")
+        return next((row for row in mine if row.counts.get("pending")), None)
+
+    def waiting(self, policy_digest: str) -> tuple[str, Moves]:
+        """The newest automatic run under this policy that has not begun something and still may, and what that is."""
         now = self.clock.now()
         for run in self._automatic():
             moves: Moves = {(o.operation.subject, o.operation.target) for o in run.operations if has_not_begun(o)}
-            if moves and not run.stopping and now <= run.plan.expires_at:
+            lasts = not run.stopping and now <= run.plan.expires_at and run.plan.policy_digest == policy_digest
+            if moves and lasts:
                 return run.id, moves
         return "", set()
 

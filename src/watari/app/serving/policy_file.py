@@ -25,7 +25,7 @@ class PolicyFile:
     policy: Policy = field(init=False)
     problem: str = field(init=False, default="")
     _seen: tuple[str, str] = field(init=False)
-    _seen_at: float = field(init=False, default=0.0)
+    _seen_at: float = field(init=False, default=float("-inf"))
 
     def __post_init__(self) -> None:
         self.text = self._seen = policy_text(self.ref)
@@ -46,6 +46,11 @@ class PolicyFile:
             if str(e) != self.problem:
                 log.warning("%s\nthe policy as it was stays in force", e)
             self.problem = str(e)
+
+    @property
+    def settling(self) -> bool:
+        """It has just changed: what it will say is not known yet, so nothing is decided under the old text."""
+        return time.monotonic() - self._seen_at < SETTLE_S
 
     def findings(self) -> tuple[Finding, ...]:
         """The problem, for people."""

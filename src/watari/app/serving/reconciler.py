@@ -15,7 +15,6 @@ from watari.act.durable.records import list_runs, plan_of
 from watari.act.durable.stops import stop_of
 from watari.act.durable.store import Store
 from watari.act.guard import Guard, Wait, foreign
-from watari.act.journal import OperationRecord
 from watari.app import runs
 from watari.app.benefit import note_before
 from watari.app.clouds import Cloud
@@ -23,7 +22,7 @@ from watari.app.own import with_own
 from watari.app.serving.keeping import from_bytes, to_bytes
 from watari.app.serving.own_runs import OwnRuns
 from watari.app.serving.policy_file import PolicyFile
-from watari.app.serving.standing import Answer, Standing
+from watari.app.serving.standing import NOT_NEEDED, Answer, Standing
 from watari.errors import Transient, WatariError
 from watari.jobs.balance import Memory, needs_help, plan, remember
 from watari.jobs.balance.compose import JOB
@@ -128,7 +127,8 @@ class Reconciler:
     def begin_approved(self) -> list[str]:
         """Begin what is approved, unless the stop switch is set; returns the runs that have begun."""
         out: list[str] = []
-        if time.monotonic() < self._again_at:
+        self.policy.look()  # a look may have been long
+        if self.policy.settling or time.monotonic() < self._again_at:
             return out
         for one in self.standing.approved():
             try:
@@ -137,7 +137,15 @@ class Reconciler:
             except Transient as e:
                 log.warning("%s waits: %s", one.id, e)
                 self._again_at = time.monotonic() + AGAIN_S
+            except Exception:  # a bug in one of them keeps neither the others nor the looks
+                log.exception("beginning %s", one.id)
+                self._again_at = time.monotonic() + AGAIN_S
         return out
+
+    def withdraw_undecided(self) -> None:
+        """What the policy approved and what could not begin at its look is decided anew at the next one."""
+        self._decided = ""
+        self.standing.withdraw_automatic("it could not begin at its look", self.cloud.clock.now())
 
     def keep_memory(self) -> None:
         """Keep what is remembered now."""
@@ -150,7 +158,7 @@ class Reconciler:
         try:
             snapshot = self.cloud.snapshot()
             self._left_out = self.cloud.left_out()
-            look.findings = (*self._left_out, *self.cloud.missing(), *self.cloud.about_networks())
+            look.findings = (*self.cloud.missing(), *self.cloud.about_networks())
             return snapshot
         except WatariError as e:
             look.trouble = f"no decision: {e}"
@@ -163,6 +171,9 @@ class Reconciler:
         """Remember, plan and answer. A bug is trouble like any other: nothing is decided."""
         records = self.own.read(policy.calm.failed_cool_down_s)
         snapshot = self._snapshot = with_own(read, records, policy)
+        ours = {r.step.member for o in records if o.under_way for r in o.steps if isinstance(r.step, Detach)}
+        self._left_out = tuple(f for f in self._left_out if f.subject not in ours)  # those are out for a reason
+        look.findings = (*self._left_out, *look.findings)
         try:
             self.memory = remember(self._rested(snapshot.taken_at, policy), snapshot, policy)
             self._measure(self.memory, snapshot, policy, look)
@@ -175,7 +186,7 @@ class Reconciler:
             look.trouble = f"no decision: {type(e).__name__}: {e}; this is a bug"
         if look.trouble:
             return
-        answer = self._answer(made, snapshot, policy, look.mode, records)
+        answer = self._answer(made, snapshot, policy, look.mode)
         look.doing, self._decided = answer.text, answer.id if look.mode == "automatic" else ""
         if not look.doing and look.starved and made is not None and made.refusals:
             first = made.refusals[0]
@@ -193,7 +204,7 @@ class Reconciler:
             return
         text = f"{unknown} of {count(look.servers, 'server')} that run send no usable load"
         if unknown > BLIND_SHARE * look.servers:
-            look.trouble = f"no decision: {text}"
+            look.trouble, look.starved = f"no decision: {text}", None
         finding = Finding(
             self.cloud.name, "no-data", text, "warning", "They are not moved. Check the meter, watari plan."
         )
@@ -205,7 +216,6 @@ class Reconciler:
         snapshot: ComputeSnapshot,
         policy: Policy,
         mode: Mode,
-        records: list[OperationRecord],
     ) -> Answer:
         """What is done about the plan."""
         now, wanted = self.cloud.clock.now(), made if made is not None and made.operations else None
@@ -213,14 +223,17 @@ class Reconciler:
             row = self.own.going_on()
             if wanted is not None and row is not None:
                 return Answer(f"{row.id} is {row.state}: planned anew when it is over")
-            return self.standing.meet(wanted, mode, self.policy.text, now)
+            return self.standing.meet(wanted, mode, self.policy.text, now, self._unknown())
         if wanted is None:
-            self._take_back("no server needs it any more")
+            self._take_back(NOT_NEEDED)
             return self.standing.meet(None, mode, self.policy.text, now)
-        if why := self._held_up(records):
+        if why := self._held_up():
             self._take_back(why)
             return Answer(f"nothing: {why}")
-        run, waiting = self.own.waiting()
+        if (row := self.own.of_people()) is not None:
+            self._take_back(f"{row.id} goes first")
+            return Answer(f"{row.id} is {row.state}: planned anew when it is over")
+        run, waiting = self.own.waiting(policy.digest)
         if waiting == {(o.subject, o.target) for o in wanted.operations}:
             return Answer(f"{run} goes on")
         self.own.let_go("a newer plan takes its place")
@@ -229,12 +242,17 @@ class Reconciler:
             return Answer(why)
         return self.standing.meet(wanted, mode, self.policy.text, now)
 
-    def _held_up(self, records: list[OperationRecord]) -> str:
+    def _unknown(self) -> frozenset[str]:
+        """The ids of servers of which nothing is known just now."""
+        if self.memory is None:
+            return frozenset()
+        return frozenset(self.memory.ids[i] for i in np.flatnonzero(~self.memory.readings.known).tolist())
+
+    def _held_up(self) -> str:
         """Why nothing may begin by itself, whatever is wanted; empty: it may."""
         if (stop := stop_of(self.store, self.cloud.name)) is not None:
             return f"stopped: {stop}"
-        ours = {r.step.member for o in records if o.under_way for r in o.steps if isinstance(r.step, Detach)}
-        out = [f.subject for f in self._left_out if f.subject not in ours]
+        out = [f.subject for f in self._left_out]
         return f"{', '.join(out[:5])} out of service; put back first (watari members attach)" if out else ""
 
     def _not_yet(self, wanted: Plan, snapshot: ComputeSnapshot, policy: Policy, now: datetime) -> str:
@@ -254,7 +272,8 @@ class Reconciler:
         if earlier := list_runs(self.store, plan=one.id):  # somebody saved the plan and applied it
             self.standing.conclude(one, "begun", one.why, now, earlier[-1].id)
             return None
-        if one.mode == "automatic" and one.id != self._decided:  # of an earlier look: the next one decides anew
+        fresh = one.id == self._decided and one.policy[0] == self.policy.text[0]
+        if one.mode == "automatic" and not fresh:  # of an earlier look: the next one decides anew
             return None
         if mode not in ("approve", "automatic"):
             self.standing.conclude(one, "replaced", f"serve.{one.job} is {mode} now", now)

@@ -29,6 +29,7 @@ from watari.policy.values import Mode
 KEPT: Final = timedelta(days=7)  # so long a plan is kept that came to nothing
 PRUNE_S: Final = 3600.0
 SKEW: Final = timedelta(seconds=60)
+NOT_NEEDED: Final = "no server is known to need it any more"
 RENEW: Final = 0.25  # a proposal is made anew when so much of its time is left, if it is still needed
 
 _STATES: Final[dict[Mode, ProposalState]] = {"suggest": "suggested", "approve": "waiting", "automatic": "approved"}
@@ -50,15 +51,23 @@ class Standing:
     job: str
     _pruned_at: float = float("-inf")
 
-    def meet(self, plan: Plan | None, mode: Mode, policy: tuple[str, str], now: datetime) -> Answer:
-        """Let the newest plan take the place of what stood before; None: nobody needs help any more.
+    def meet(
+        self,
+        plan: Plan | None,
+        mode: Mode,
+        policy: tuple[str, str],
+        now: datetime,
+        unknown: frozenset[str] = frozenset(),
+    ) -> Answer:
+        """Let the newest plan take the place of what stood before; None: nobody is known to need help any more.
 
-        One that wants the same servers moved stays: what people read does not change under their eyes.
+        One that wants the same servers moved stays: what people read does not change under their eyes. So does one
+        about servers of which nothing is known just now (`unknown`, ids): that they need no help is not known either.
         """
         self._prune(now)
         wanted = plan if plan is not None and plan.operations else None
         with self.place.writing() as c:
-            if (kept := self._kept(c, wanted, mode, policy, now)) is not None:
+            if (kept := self._kept(c, wanted, mode, policy, now, unknown)) is not None:
                 return Answer(f"{kept.id} is {kept.state}: {count(kept.operations, 'operation')}", kept.id)
             if wanted is None:
                 return Answer("")
@@ -101,13 +110,19 @@ class Standing:
             settle(c, one.id, state, why, now, run_id=run_id, was=("approved",))
 
     def _kept(
-        self, c: sa.Connection, wanted: Plan | None, mode: Mode, policy: tuple[str, str], now: datetime
+        self,
+        c: sa.Connection,
+        wanted: Plan | None,
+        mode: Mode,
+        policy: tuple[str, str],
+        now: datetime,
+        unknown: frozenset[str],
     ) -> Proposal | None:
         """The proposal that stays as it is; the others are settled."""
         kept: Proposal | None = None
         for one in list_in(c, cloud=self.place.cloud, job=self.job, states=OPEN, lock=True):
             agreed = one.state == "approved" and one.mode != "automatic"
-            if agreed or not (found := _outdated(one, wanted, mode, policy, now)):
+            if agreed or not (found := _outdated(one, wanted, mode, policy, now, unknown)):
                 kept = kept or one
             else:
                 settle(c, one.id, *found, now, was=(one.state,))
@@ -129,17 +144,26 @@ class Standing:
 
 
 def _outdated(
-    one: Proposal, wanted: Plan | None, mode: Mode, policy: tuple[str, str], now: datetime
+    one: Proposal,
+    wanted: Plan | None,
+    mode: Mode,
+    policy: tuple[str, str],
+    now: datetime,
+    unknown: frozenset[str],
 ) -> tuple[ProposalState, str] | None:
     """Why a proposal that nobody has decided on does not stand any more."""
     if now > one.expires_at:
         return "expired", "nobody decided in time" if one.state == "waiting" else "a newer one follows if needed"
     if one.state != _STATES.get(mode):
         return "replaced", f"serve.{one.job} is {mode} now"
-    if wanted is None:
-        return "replaced", "no server needs it any more"
     if one.policy[0] != policy[0]:
-        return "replaced", f"by {wanted.id}: the policy has changed"
+        return "replaced", "the policy has changed"
+    if one.mode != "automatic" and one.subjects & unknown:
+        return None
+    if wanted is None:
+        return "replaced", NOT_NEEDED
+    if one.mode == "automatic" and one.id != wanted.id:  # it did not begin at its own look
+        return "replaced", f"by {wanted.id}"
     late = now > one.expires_at - RENEW * (one.expires_at - one.made_at) or now < one.made_at - SKEW
     if late or one.subjects != {o.subject for o in wanted.operations}:
         return "replaced", f"by {wanted.id}"
