@@ -7,6 +7,7 @@ import pytest
 
 from watari.drivers.libvirt.domains import About, about
 
+pytestmark = pytest.mark.usefixtures("lv")  # the bindings need not be installed
 GIB = 2**30
 
 
