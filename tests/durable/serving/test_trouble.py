@@ -1,12 +1,10 @@
 """A controller that cannot know, must not act, or comes back: unknown is never healthy, and nothing is done twice."""
 
-import logging
 import os
 import socket
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-import numpy as np
 import pytest
 
 from durable.rig import move
@@ -18,14 +16,12 @@ from watari.act.durable.proposals import decide, proposed_plan
 from watari.act.durable.records import columns_of, load_run, submit
 from watari.act.durable.stops import all_stops, lift_stop, set_stop, stop_of
 from watari.act.durable.tables import operations
-from watari.app.serving.keeping import from_bytes, to_bytes
 from watari.app.serving.status import statuses
 from watari.errors import BadInput, Permanent
 from watari.model.compute import ServerId
 from watari.model.reasons import Finding
 from watari.plan.plan import Plan
 from watari.plan.steps import Detach
-from watari.policy.load import load_policy
 
 NOW = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
 
@@ -74,27 +70,6 @@ def test_a_bug_in_reading_the_cloud_is_said_and_nothing_is_decided(
     assert desk.look().trouble == "no decision: ZeroDivisionError: division by zero; this is a bug"
     assert desk.proposals() == []
     assert "Traceback" in caplog.text
-
-
-def test_a_policy_that_breaks_stays_as_it_was_and_is_a_finding(sit: Sit, caplog: pytest.LogCaptureFixture) -> None:
-    desk = sit("observe")
-    desk.policy.write_text("serve: {balance: sometimes}\n")
-    with caplog.at_level(logging.WARNING):
-        look, again = desk.look(), desk.look()
-    (finding,) = look.findings
-    assert (finding.code, finding.severity, look.mode) == ("policy-broken", "error", "observe")
-    assert "policy.yaml:1: serve.balance" in finding.text
-    assert again.findings == look.findings
-    assert caplog.text.count("serve.balance") == 1, "said once"
-    desk.write("suggest")
-    look = desk.look()
-    assert (look.findings, look.mode, desk.states()) == ((), "suggest", ["suggested"])
-
-
-def test_a_policy_that_is_gone_is_a_broken_one(sit: Sit) -> None:
-    desk = sit("observe")
-    desk.policy.unlink()
-    assert desk.look().findings[0].code == "policy-broken"
 
 
 def test_while_the_stop_switch_is_set_nothing_begins_and_it_says_why(sit: Sit) -> None:
@@ -170,65 +145,6 @@ def test_nothing_begins_by_itself_while_a_server_is_left_out_of_its_orchestrator
     assert (look.findings, desk.proposals()) == (left, [])
 
 
-def test_what_was_learned_survives_the_process_but_no_threshold_has_held_on(sit: Sit) -> None:
-    desk = sit("observe", "name: x\n")
-    desk.policy.write_text("detect: {hold_rounds: 3}\nserve: {every: 20 s, balance: observe}\n")
-    desk.look()
-    desk.look()
-    before = desk.reconciler.memory
-    assert before is not None
-    assert before.shape is not None
-    desk.reconciler.keep_memory()
-    after = desk.again().memory
-    assert after is not None
-    assert after.shape is not None
-    assert (after.ids, after.at, after.rounds.tolist()) == (before.ids, before.at, before.rounds.tolist())
-    assert np.array_equal(after.shape.cores, before.shape.cores, equal_nan=True)
-    policy = load_policy(str(desk.policy))
-    soon, late = before.at + timedelta(seconds=30), before.at + timedelta(seconds=120)
-    rested = desk.reconciler._rested(soon, policy)
-    assert rested is not None
-    assert rested.rounds.tolist() == before.rounds.tolist()
-    for at in (late, before.at - timedelta(days=1)):  # nobody looked, or the clock was set back
-        rested = desk.reconciler._rested(at, policy)
-        assert rested is not None
-        assert not (rested.rounds.any() or rested.seen.any() or rested.host_rounds)
-        assert rested.shape is after.shape
-
-
-def test_after_the_clock_was_set_back_it_looks_on(sit: Sit) -> None:
-    desk = sit("suggest")
-    desk.look()
-    memory = desk.reconciler.memory
-    assert memory is not None
-    desk.reconciler.memory = replace(memory, at=memory.at + timedelta(days=1))
-    desk.filed.set(wants={"s0": 0.1})
-    look = desk.look()
-    assert (look.starved, look.trouble) == (5, "")
-    assert desk.reconciler.memory is not None
-    assert desk.reconciler.memory.at < memory.at + timedelta(hours=1)
-
-
-@pytest.mark.parametrize("kept", [b"", b"rubbish", b"PK\x03\x04rubbish"])
-def test_a_memory_that_cannot_be_read_is_learned_anew(sit: Sit, kept: bytes, caplog: pytest.LogCaptureFixture) -> None:
-    desk = sit("suggest")
-    desk.reconciler.place.keep_memory(kept)
-    assert desk.again().memory is None
-    assert "is learned anew" in caplog.text
-    desk.look()
-    assert desk.states() == ["suggested"]
-
-
-def test_a_memory_of_another_form_is_not_guessed_at(sit: Sit, monkeypatch: pytest.MonkeyPatch) -> None:
-    desk = sit("observe")
-    desk.look()
-    assert desk.reconciler.memory is not None
-    kept = to_bytes(desk.reconciler.memory)
-    monkeypatch.setattr("watari.app.serving.keeping.FORM", 2)
-    with pytest.raises(ValueError, match="form 1, this version knows 2"):
-        from_bytes(kept)
-
-
 def test_status_tells_what_was_seen_and_when_nobody_looks(sit: Sit) -> None:
     desk = sit("suggest")
     desk.look()
@@ -283,26 +199,6 @@ def test_what_the_policy_approved_does_not_begin_after_the_meter_fell_silent(sit
     assert (desk.reconciler.begin_approved(), desk.states()) == ([], ["replaced"])
 
 
-def test_a_half_written_policy_is_not_followed(sit: Sit, monkeypatch: pytest.MonkeyPatch) -> None:
-    desk = sit("automatic", "exclude: {servers: ['s*']}\n")
-    monkeypatch.setattr("watari.app.serving.policy_file.SETTLE_S", 60.0)
-    whole = desk.policy.read_text()
-    desk.policy.write_text(whole[: whole.index("exclude")])
-    desk.look()
-    assert desk.proposals() == []
-    desk.policy.write_text(whole)
-    monkeypatch.setattr("watari.app.serving.policy_file.SETTLE_S", 0.0)
-    assert desk.look().findings == ()
-
-
-def test_an_empty_policy_file_is_a_broken_one(sit: Sit) -> None:
-    desk = sit("observe")
-    desk.policy.write_text("\n")
-    look = desk.look()
-    assert (look.mode, look.findings[0].code) == ("observe", "policy-broken")
-    assert "is empty" in look.findings[0].text
-
-
 def test_a_left_out_server_takes_back_what_has_not_begun(sit: Sit, monkeypatch: pytest.MonkeyPatch) -> None:
     desk = sit("automatic")
     run = begun(desk)
@@ -341,16 +237,6 @@ def test_what_the_cloud_does_not_let_us_do_is_said_and_the_looks_go_on(
     assert desk.reconciler.begin_approved() == []
     assert [(p.state, p.why) for p in desk.proposals()] == [("stale", "401: the password is wrong")]
     assert desk.look().trouble == "no decision: 401: the password is wrong"
-
-
-def test_looks_that_take_longer_than_their_time_are_a_finding_and_still_count(sit: Sit) -> None:
-    desk = sit("observe")
-    desk.policy.write_text("detect: {hold_rounds: 3}\nserve: {every: 0.001 s, balance: observe}\n")
-    desk.look()
-    look = desk.look()
-    assert [f.code for f in look.findings] == ["slow-looks"]
-    assert desk.reconciler.memory is not None
-    assert desk.reconciler.memory.rounds.max() == 2
 
 
 def test_a_living_controller_is_never_put_out_of_its_place(sit: Sit) -> None:
@@ -393,15 +279,6 @@ def test_an_automatic_run_is_planned_anew_under_another_policy(sit: Sit) -> None
     desk.look()
     assert {o.state for o in load_run(desk.store, run).operations} == {"skipped"}
     assert len(desk.reconciler.begin_approved()) == 1
-
-
-def test_while_the_policy_settles_nothing_begins_under_the_old_one(sit: Sit, monkeypatch: pytest.MonkeyPatch) -> None:
-    desk = sit("automatic")
-    desk.look()
-    monkeypatch.setattr("watari.app.serving.policy_file.SETTLE_S", 60.0)
-    desk.write("off")
-    assert desk.reconciler.begin_approved() == []
-    assert desk.runs() == []
 
 
 def test_a_plan_about_servers_that_fell_silent_stays_for_the_person(sit: Sit, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,9 @@ import pytest
 import yaml
 
 from watari.errors import BadInput
+from watari.policy.keys import SECTIONS, TOP
 from watari.policy.load import load_policy, parse_policy, policy_digest, shipped_policies
-from watari.policy.schema import SECTIONS, TOP, policy_json_schema, shown
+from watari.policy.schema import policy_json_schema, shown
 from watari.policy.values import Peak, Policy, Window
 
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference"

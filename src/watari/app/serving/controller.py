@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from watari.act.durable.engine import Engine
@@ -54,7 +55,7 @@ def serve(
     say = _safely(say)
     files = {name: PolicyFile(policy) for name in clouds}
     for name, cloud in clouds.items():
-        cloud.recall = lambda snapshot, name=name: with_benefits(snapshot, store, name)  # type: ignore[misc]
+        cloud.recall = partial(with_benefits, store=store, cloud=name)
     with ExitStack() as stack:
         if (
             engine := _take_turn(lambda: stack.enter_context(worker(store, None, clouds=clouds)), ended, say, files)
