@@ -31,6 +31,16 @@ class Bringup:
             if self._services.start(name):
                 self.started.append(name)
 
+    @property
+    def forked(self) -> tuple[str, ...]:
+        """Nova's daemons."""
+        return self._services.forked
+
+    def stop(self, name: str) -> None:
+        """Stop a service that this start has started, to start it again."""
+        self._services.stop(name)
+        self.started.remove(name)
+
     def wait(self, names: Sequence[str]) -> None:
         """Wait for services side by side, saying those that this start started. Raises Failed for the first to fail."""
 

@@ -13,7 +13,7 @@ from watari.errors import BadInput, Permanent
 from watari.lab import process, template
 from watari.lab.bringup import Bringup, Say, stop_all
 from watari.lab.clouds import UNREACHABLE, connect, heard_from_since
-from watari.lab.making import provide_data, write_configuration
+from watari.lab.making import provide_data
 from watari.lab.nova import compute_service
 from watari.lab.packages import install, link_virt
 from watari.lab.paths import LabPaths, alone, read_json, told, write_json
@@ -94,8 +94,7 @@ class Lab:
             self.services.check_ports()
             if not running:
                 write_json(self.paths.description, self.spec.to_json())
-                self._prepare()
-            self._start()
+            self._start(stopped=not running)
 
     def down(self) -> None:
         """Stop everything; data stays."""
@@ -114,8 +113,7 @@ class Lab:
             shutil.rmtree(self.paths.data, ignore_errors=True)
             shutil.rmtree(self.paths.state, ignore_errors=True)
             self.paths.make()
-            self._prepare()
-            self._start()
+            self._start(stopped=True)
 
     def status(self) -> tuple[ServiceStatus, ...]:
         """Every service; the compute hosts with what Nova says about them, if it answers."""
@@ -213,20 +211,14 @@ class Lab:
 
     # ----------------------------------------------------------------------------------------------------------------
 
-    def _prepare(self) -> None:
-        install(self.paths, self._say)
-        link_virt(self.paths)
-        self.services = Services.of(self.place)  # programs are where they are only now
-        provide_data(self.place, self.services, self._say)
-        write_configuration(self.place)
-        self.paths.dead.unlink(missing_ok=True)
-        shutil.rmtree(self.paths.run, ignore_errors=True)
-        self.paths.run.mkdir()
-
-    def _start(self) -> None:
+    def _start(self, stopped: bool) -> None:
+        if stopped:
+            self._install()
         bringup = Bringup(self.services, self._say)
         self._wake()
         try:
+            if stopped:
+                provide_data(self.place, bringup, self._say)
             bringup.start(self.services.units)
             bringup.wait([name for name in self.services.units if name not in self.services.forked])
             bringup.computes_up()
@@ -236,6 +228,14 @@ class Lab:
             raise
         if not bringup.started:
             self._say("everything ran already")
+
+    def _install(self) -> None:
+        install(self.paths, self._say)
+        link_virt(self.paths)
+        self.services = Services.of(self.place)  # programs are where they are only now
+        self.paths.dead.unlink(missing_ok=True)
+        shutil.rmtree(self.paths.run, ignore_errors=True)
+        self.paths.run.mkdir()
 
     def _wake(self) -> None:
         """Let go on what a test has paused and not let go on."""

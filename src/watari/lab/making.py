@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Callable
 
 from watari.lab import template
-from watari.lab.bringup import Bringup, Say, stop_all
+from watari.lab.bringup import Bringup, Say
 from watari.lab.clouds import write_clouds
 from watari.lab.glance import sync_glance, write_glance
 from watari.lab.keystone import sync_keystone, write_keystone
@@ -17,7 +17,7 @@ from watari.lab.placement import sync_placement, write_placement
 from watari.lab.populate import create_accounts, create_resources
 from watari.lab.prometheus import write_prometheus
 from watari.lab.rabbitmq import write_rabbitmq
-from watari.lab.services import APIS, Services
+from watari.lab.services import APIS
 
 
 def write_configuration(place: Place) -> None:
@@ -37,32 +37,32 @@ def write_configuration(place: Place) -> None:
             write(place)
 
 
-def provide_data(place: Place, services: Services, say: Say) -> None:
-    """See that a stopped lab has the data of its description."""
-    if template.data_usable(place):
-        return
-    if not template.usable(place):
-        make_template(place, services, say)
-    else:
+def provide_data(place: Place, bringup: Bringup, say: Say) -> None:
+    """See that a stopped lab has the data of its description and the files that its services read.
+
+    Making a template starts services with `bringup` and lets them run.
+    """
+    if not template.data_usable(place):
+        if not template.usable(place):
+            _make_template(place, bringup, say)
+            return
         if template.data_whole(place):
             say("the data here was made for a lab of another shape; starting from the template")
         template.restore(place)
+    write_configuration(place)
 
 
-def make_template(place: Place, services: Services, say: Say) -> None:
-    """Fill a new cloud, stop it and pack its data."""
+def _make_template(place: Place, bringup: Bringup, say: Say) -> None:
+    """Fill a new cloud and pack its data.
+
+    Only the database has to be at rest for that: nothing is asked of the others, whose files change no more.
+    """
     say("making the databases and sample servers (once)")
     shutil.rmtree(place.paths.data, ignore_errors=True)
     write_configuration(place)
-    bringup = Bringup(services, say)
-    try:
-        _make_databases(place, bringup)
-        _fill(place, services, bringup)
-    except BaseException:
-        bringup.roll_back()
-        raise
-    stop_all(services, services.units)
-    bringup.said("stopped")
+    _make_databases(place, bringup)
+    _fill(place, bringup)
+    bringup.stop("mariadb")
     template.save(place)
     bringup.said("template")
 
@@ -91,14 +91,14 @@ def _make_databases(place: Place, bringup: Bringup) -> None:
     )
 
 
-def _fill(place: Place, services: Services, bringup: Bringup) -> None:
+def _fill(place: Place, bringup: Bringup) -> None:
     """Accounts come before Nova's daemons: those end when they may not log in."""
     first = ("epmd", "rabbitmq", "memcached", *APIS, ZYGOTE)
     bringup.start(first)
     bringup.wait(["keystone"])
     create_accounts(place)
     bringup.said("accounts")
-    bringup.start(services.forked)
+    bringup.start(bringup.forked)
     bringup.wait([name for name in first if name != "keystone"])
     bringup.computes_up()
     discover_hosts(place)

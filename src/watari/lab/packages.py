@@ -115,7 +115,8 @@ def install_python_packages(paths: LabPaths, say: Say) -> None:
     shutil.rmtree(paths.venv, ignore_errors=True)  # of other packages, or of another Python, or broken off
     python = sys._base_executable or sys.executable  # type: ignore[attr-defined]
     _run(log, [python, "-m", "venv", str(paths.venv)], "make an environment")
-    _run(log, [paths.bin("python"), "-m", "pip", "install", "--disable-pip-version-check", *PYTHON_PACKAGES], "install")
+    options = ("--disable-pip-version-check", "--no-compile")  # a third of it is used, and compiles when it is
+    _run(log, [paths.bin("python"), "-m", "pip", "install", *options, *PYTHON_PACKAGES], "install")
     with told(stamp):
         stamp.write_text(wanted)
 

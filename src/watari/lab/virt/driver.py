@@ -33,7 +33,7 @@ MIB = 1024 * 1024
 RATE_MIB_S = 2048.0
 COLD_S = 1.0
 TICK_S = 0.1
-REPORT_S = 0.5  # libvirt's driver writes progress every 5 s, which a lab's short migrations would never show
+REPORT_S = 1.0  # libvirt's driver writes progress every 5 s, which a lab's short migrations would never show
 
 
 class Guest(fake.FakeInstance):
