@@ -75,7 +75,7 @@ class Serve(WatariCommand):
                 from watari.web.api.served import served
 
                 url, seen = stack.enter_context(served(store, files, settings))
-                self._say(f"page and API on {url}")
+                self._say(f"page and API on {url if self.stdout.isatty() else _without_token(url)}")
             serve(store, clouds, ended, self._say, files=files, seen=seen)
         return DONE
 
@@ -117,6 +117,17 @@ def _api_settings(parsed_args: argparse.Namespace) -> "Settings | None":
 
     address = read_address(parsed_args.api, "--api")
     return Settings(address.host, address.port, **given)
+
+
+def _without_token(url: str) -> str:
+    """For logs: where the token is, not the token."""
+    address, token, _ = url.partition("#token=")
+    if not token:
+        return url
+    from watari.app.state import state_dir
+    from watari.web.api.callers import TOKEN_FILE
+
+    return f"{address}, with the token in {state_dir() / TOKEN_FILE}"
 
 
 def _unseen(reconciler: "Reconciler") -> None:

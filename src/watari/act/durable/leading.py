@@ -44,8 +44,7 @@ class Place:
             self.lease.check()
             return ""
         bury(self.store, self.lease.ttl_s)
-        about = f"{socket.gethostname()} pid {os.getpid()}"
-        t = controllers
+        about, t = this_process(), controllers
         with self.store.writing(alone=f"controller of {self.cloud}") as c:
             row = c.execute(sa.select(t.c.executor, t.c.about).where(t.c.cloud == self.cloud)).first()
             living = set(c.execute(sa.select(leases.c.executor)).scalars())  # after the row: who has it had a lease
@@ -94,6 +93,11 @@ class Place:
         with self.store.reading() as c:
             kept = c.scalar(sa.select(memories.c.body).where(memories.c.cloud == self.cloud))
         return bytes(kept) if kept is not None else None
+
+
+def this_process() -> str:
+    """For people, and to know oneself by: host and pid."""
+    return f"{socket.gethostname()} pid {os.getpid()}"
 
 
 def forget(store: Store, cloud: str) -> None:
