@@ -5,9 +5,11 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from durable.postgres import binaries
 from durable.rig import Rig, move
 from watari.act.durable.store import Store
 
@@ -23,7 +25,11 @@ def copy(way: str, database: str, to: Path) -> None:
     said = PAGE.read_text(encoding="utf-8")
     if way == "python":
         (line,) = re.findall(r"python -c '(import sqlite3; .+)'", said)
-        command = [sys.executable, "-c", line.replace("/var/lib/watari/runs.db", database).replace("/tmp/copy.db", str(to))]
+        command = [
+            sys.executable,
+            "-c",
+            line.replace("/var/lib/watari/runs.db", database).replace("/var/lib/watari/copy.db", str(to)),
+        ]
     else:
         command = ["sqlite3", database, f".backup {to}" if way == ".backup" else f"vacuum into '{to}'"]
         assert f'sqlite3 /var/lib/watari/runs.db "{command[2].replace(str(to), "/var/backups/runs.db")}"' in said
@@ -78,3 +84,40 @@ def test_a_run_that_the_copy_does_not_know_is_forgotten_and_its_moves_stay(
     assert run != again
     assert made.states(again) == {"1": "done"}
     assert made.asked() == {"s1": 1}, "it is there already"
+
+
+def test_what_ended_after_a_dump_is_found_done_and_not_asked_for_again(postgres: Make, tmp_path: Path) -> None:
+    made, programs = postgres(SERVERS, HOSTS, move_s=1.0), binaries()
+    assert programs is not None, "there is a server"
+    dump, back = re.findall(r"^    (pg_dump .+|pg_restore .+?)(?:  +#.*)?$", PAGE.read_text(encoding="utf-8"), re.M)
+    there: dict[str, Any] = {"env": {"PATH": f"{programs}:/usr/bin:/bin", "URL": made.url}, "cwd": tmp_path}
+    run = made.submit(move("1", "s1", "h1", "h2"), move("2", "s2", "h1", "h3", "1"))
+    worker = made.ready()
+    made.until(lambda: made.states(run)["1"] == "running")
+    subprocess.run(dump, shell=True, check=True, timeout=60, **there)
+    made.until(lambda: set(made.states(run).values()) == {"done"})
+    assert worker.end() == 0
+    made.store.close()
+    subprocess.run(back, shell=True, check=True, timeout=60, **there)
+    made.store = Store(made.url)
+    assert made.states(run) == {"1": "running", "2": "pending"}, "as it was when it was dumped"
+    made.carry_out()
+    assert set(made.states(run).values()) == {"done"}
+    assert made.asked() == {"s1": 1, "s2": 1}
+
+
+def test_a_server_that_was_moved_on_since_is_left_where_it_is(sqlite: Make, tmp_path: Path) -> None:
+    made = sqlite(SERVERS, HOSTS)
+    run = made.submit(move("1", "s1", "h1", "h2"))
+    copy("python", made.url, tmp_path / "copy.db")
+    made.carry_out()
+    made.submit(move("1", "s1", "h2", "h3"), id="p-87654321")
+    made.carry_out()
+    made.store.close()
+    restore(made.url, tmp_path / "copy.db")
+    made.store = Store(made.url)
+    made.carry_out()
+    (operation,) = made.run(run).operations
+    assert (operation.state, made.host_of("s1")) == ("skipped", "h3")
+    assert "is on h3, not on h1 where the plan saw it; plan again" in operation.note
+    assert made.asked() == {"s1": 2}

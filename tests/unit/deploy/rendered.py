@@ -2,7 +2,7 @@
 
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 import yaml
 
+from watari.cli.main import Watari
+
 ROOT = Path(__file__).parents[3]
 DEPLOY = ROOT / "deploy"
 KUSTOMIZE = DEPLOY / "kustomize"
 OVERLAYS = ("base", "overlays/example", "overlays/sqlite")
-MISSING = "neither kustomize nor kubectl is installed here: kustomizations are not rendered"
+MISSING = "neither kustomize nor kubectl (1.25 or newer) is installed here: kustomizations are not rendered"
 Object = dict[str, Any]
 
 
@@ -24,17 +26,24 @@ def documents(path: Path) -> list[Object]:
 
 
 @cache
+def renderer() -> tuple[str, ...]:
+    """The program that renders. Skips the test where there is none, or only one from before there were components."""
+    if program := shutil.which("kustomize"):
+        return program, "build"
+    if program := shutil.which("kubectl"):
+        about = [program, "version", "--client", "--output=json"]
+        said = subprocess.run(about, capture_output=True, text=True, timeout=60).stdout
+        if "kustomizeVersion" in said:
+            return program, "kustomize"
+    pytest.skip(MISSING)
+
+
+@cache
 def rendered(name: str) -> tuple[Object, ...]:
     """A kustomization's objects. Skips the test where nothing can render it."""
-    if program := shutil.which("kustomize"):
-        command = [program, "build"]
-    elif program := shutil.which("kubectl"):
-        command = [program, "kustomize"]
-    else:
-        pytest.skip(MISSING)
-    ended = subprocess.run([*command, str(KUSTOMIZE / name)], capture_output=True, text=True, timeout=60)
-    assert ended.returncode == 0, ended.stderr
-    assert not ended.stderr, "no warning of something that is going away"
+    command = [*renderer(), str(KUSTOMIZE / name)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stderr) == (0, ""), "and no warning of something that is going away"
     return tuple(yaml.safe_load_all(ended.stdout))
 
 
@@ -54,3 +63,10 @@ def container(pod: Object) -> Object:
     (only,) = pod["containers"]
     assert isinstance(only, dict)
     return only
+
+
+def unknown(words: Sequence[str]) -> list[str]:
+    """Words after `watari` that its command does not know. Raises SystemExit for what is wrong in those it knows."""
+    app = Watari()
+    factory, name, rest = app.command_manager.find_command(list(words))
+    return list(factory(app, None, cmd_name=name).get_parser(name).parse_known_args(rest)[1])

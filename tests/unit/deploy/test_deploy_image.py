@@ -15,7 +15,9 @@ import pytest
 from unit.deploy.rendered import DEPLOY, ROOT
 
 Line = tuple[str, str]  # instruction and the rest
-SRC, WHEELS, TARGET = "/src", "/wheels", "/opt/watari"
+SRC, WHEELS, TARGET, STATE = "/src", "/wheels", "/opt/watari", "/var/lib/watari"
+# A user that this machine does not know, where we may become one.
+STRANGER = ["setpriv", "--reuid=65532", "--regid=65532", "--clear-groups"] if os.geteuid() == 0 else []
 
 
 def recipe() -> list[list[Line]]:
@@ -55,7 +57,7 @@ def test_the_last_stage_gets_the_environment_and_nothing_else() -> None:
     assert words(last, "COPY") == [f"--from=build {TARGET} {TARGET}"]
     assert not any(re.search(r"pip|apt|gcc|wheel", line) for line in words(last, "RUN"))
     assert not words(last, "ADD") and not words(build, "ADD")
-    assert all("--no-cache-dir" in line for line in words(build, "RUN") if "pip" in line)
+    assert all("--no-cache-dir" in line for line in words(build, "RUN") if line.startswith("pip "))
     assert "--only-binary=:all:" in words(build, "RUN")[0], "a compiler is never needed"
 
 
@@ -92,23 +94,51 @@ def place() -> Iterator[Path]:
     os.environ.get("WATARI_TEST_INSTALL") != "1",
     reason="carries the recipe out without docker, in a minute or two and from a package index: WATARI_TEST_INSTALL=1",
 )
-def test_what_it_makes_runs_for_anybody_who_may_write_nothing(place: Path) -> None:
-    _, build, _ = recipe()
-    places = {there: str(place / there.strip("/").replace("/", "-")) for there in (SRC, WHEELS, TARGET)}
+def test_what_it_makes_runs_for_anybody_who_may_write_to_one_folder_alone(place: Path) -> None:
+    _, build, last = recipe()
+    places = {there: str(place / there.strip("/").replace("/", "-")) for there in (SRC, WHEELS, TARGET, STATE)}
+
+    def here(line: str) -> str:
+        return re.sub("|".join(map(re.escape, places)), lambda found: places[found.group()], line)
+
     for line in words(build, "COPY"):
         for source in line.split()[:-1]:
             copied(ROOT / source, Path(places[SRC]) / source)
     bare = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "TMPDIR": str(place)}
     network = {k: v for k, v in os.environ.items() if k.startswith(("PIP_", "SSL_")) or k.lower().endswith("_proxy")}
     for line in words(build, "RUN"):
-        here = re.sub("|".join(map(re.escape, places)), lambda found: places[found.group()], line)
-        subprocess.run(here, shell=True, check=True, cwd=places[SRC], env=bare | network, timeout=600)
+        subprocess.run(here(line), shell=True, check=True, cwd=places[SRC], env=bare | network, timeout=600)
     shutil.rmtree(places[SRC])
-    for each in (place, *place.rglob("*")):
+    lock(place)
+    Path(places[STATE]).mkdir()
+    if STRANGER:
+        os.chown(places[STATE], 65532, 65532)
+    program = f"{places[TARGET]}/bin/watari"
+    assert said(program, "--version").startswith("watari ")
+    assert "--database" in said(program, "serve", "--help")
+    (environment,) = words(last, "ENV")
+    variables = dict(pair.split("=", 1) for pair in here(environment).replace("$PATH", "/usr/bin:/bin").split())
+    assert works_until_it_is_told_to_end(variables) == 0
+    assert {each.name for each in Path(places[STATE]).iterdir()} >= {"runs.db"}
+
+
+def works_until_it_is_told_to_end(variables: dict[str, str]) -> int:
+    """`watari worker`, found by the PATH of the image; its exit code after a SIGTERM."""
+    with subprocess.Popen(
+        [*STRANGER, "watari", "worker"], env=variables, cwd="/", text=True, stdout=subprocess.PIPE
+    ) as worker:
+        assert worker.stdout is not None
+        assert "working with" in worker.stdout.readline()
+        worker.terminate()
+        return worker.wait(60)
+
+
+def lock(folder: Path) -> None:
+    """Nobody but root may write there any more, and everybody may read."""
+    for each in (folder, *folder.rglob("*")):
         if not each.is_symlink():
             each.chmod(0o555 if each.is_dir() or os.access(each, os.X_OK) else 0o444)
-    assert said(places[TARGET], "--version").startswith("watari ")
-    assert "--database" in said(places[TARGET], "serve", "--help")
+    folder.chmod(0o755)
 
 
 def copied(source: Path, target: Path) -> None:
@@ -119,12 +149,11 @@ def copied(source: Path, target: Path) -> None:
         shutil.copy(source, target)
 
 
-def said(place: str, *words: str) -> str:
-    """By a user that this machine does not know, where we may become one; without HOME, and nothing to write into."""
-    stranger = ["setpriv", "--reuid=65532", "--regid=65532", "--clear-groups"] if os.geteuid() == 0 else []
+def said(program: str, *words: str) -> str:
+    """Without HOME, and with nothing to write into."""
     ended = subprocess.run(
-        [*stranger, f"{place}/bin/watari", *words], env={"PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"},
-        cwd="/", text=True, capture_output=True, timeout=120,
+        [*STRANGER, program, *words], env={"PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"}, cwd="/",
+        text=True, capture_output=True, timeout=120,
     )  # fmt: skip
     assert (ended.returncode, ended.stderr) == (0, "")
     return ended.stdout

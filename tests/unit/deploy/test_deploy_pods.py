@@ -1,21 +1,13 @@
 """What the pods may do, how they end, and that they run commands that there are."""
 
 import re
-from collections.abc import Sequence
 
 import pytest
 
-from unit.deploy.rendered import OVERLAYS, Object, container, of, pods, rendered
-from watari.cli.commands import Commands
+from unit.deploy.rendered import OVERLAYS, Object, container, of, pods, rendered, unknown
 from watari.policy.load import load_policy, parse_policy
 
 METRICS, API = 9178, 8765
-
-
-def unknown(words: Sequence[str]) -> list[str]:
-    """Words that the command does not know."""
-    factory, _, rest = Commands().find_command(list(words))
-    return list(factory(None, None).get_parser("watari").parse_known_args(rest)[1])
 
 
 @pytest.mark.parametrize("name", OVERLAYS)

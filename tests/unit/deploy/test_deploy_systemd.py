@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from unit.deploy.rendered import DEPLOY
+from unit.deploy.rendered import DEPLOY, unknown
 from watari.act.durable.lease import FENCED
-from watari.cli.commands import Commands
 from watari.cli.exits import BUSY, FAILED, INTERRUPTED, USAGE
 from watari.policy.load import load_policy
 
@@ -105,8 +104,7 @@ def test_secrets_come_as_credentials_and_the_command_is_watari_s(name: str) -> N
     (command,) = service["ExecStart"]
     program, *words = command.replace("$WATARI_CLOUDS", "--cloud prod").split()
     assert program == "/opt/watari/bin/watari"
-    factory, _, rest = Commands().find_command(words)
-    assert set(factory(None, None).get_parser("watari").parse_known_args(rest)[1]) <= {"--api", "127.0.0.1:8765"}
+    assert set(unknown(words)) <= {"--api", "127.0.0.1:8765"}
     credentials = {line.partition(":")[0] for line in service["LoadCredential"]}
     named = {line.rpartition("%d/")[2] for line in service["Environment"] if "%d/" in line}
     assert named == credentials
