@@ -1,0 +1,1 @@
+"""The HTTP API: what the page, scripts and other programs may see and do."""
