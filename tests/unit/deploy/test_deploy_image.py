@@ -124,13 +124,17 @@ def test_what_it_makes_runs_for_anybody_who_may_write_to_one_folder_alone(place:
 
 def works_until_it_is_told_to_end(variables: dict[str, str]) -> int:
     """`watari worker`, found by the PATH of the image; its exit code after a SIGTERM."""
-    with subprocess.Popen(
+    worker = subprocess.Popen(
         [*STRANGER, "watari", "worker"], env=variables, cwd="/", text=True, stdout=subprocess.PIPE
-    ) as worker:
+    )
+    try:
         assert worker.stdout is not None
         assert "working with" in worker.stdout.readline()
         worker.terminate()
         return worker.wait(60)
+    finally:
+        worker.kill()
+        worker.communicate()
 
 
 def lock(folder: Path) -> None:

@@ -1,20 +1,34 @@
 """What the pods may do, how they end, and that they run commands that there are."""
 
+import os
 import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
 
+import httpx
 import pytest
 
-from unit.deploy.rendered import OVERLAYS, Object, container, of, pods, rendered, unknown
+from unit.deploy.rendered import KUSTOMIZE, OVERLAYS, Object, container, of, pods, rendered, unknown
 from watari.policy.load import load_policy, parse_policy
 
 METRICS, API = 9178, 8765
+CLOUDS = """
+clouds:
+  prod:
+    auth: {auth_url: "http://127.0.0.1:1/v3", username: watari, password: none, project_name: admin,
+           user_domain_name: Default, project_domain_name: Default}
+    region_name: prod
+"""
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
 def test_the_commands_are_watari_s_and_their_ports_those_of_the_pod(name: str) -> None:
     objects = rendered(name)
     controller = container(dict(pods(objects))["watari-controller"])
-    assert set(unknown(controller["args"])) <= {f"--api=0.0.0.0:{API}"}
+    assert unknown(controller["args"]) == []
+    assert "--api-keystone=$(WATARI_CLOUD)" in controller["args"], "beyond loopback nobody is let in without a name"
     assert {f"--api=0.0.0.0:{API}", f"--metrics=0.0.0.0:{METRICS}"} <= set(controller["args"])
     assert {p["name"]: p["containerPort"] for p in controller["ports"]} == {"api": API, "metrics": METRICS}
     if worker := dict(pods(objects)).get("watari-worker"):
@@ -98,6 +112,48 @@ def test_on_sqlite_there_is_one_process_that_ends_before_the_next_begins() -> No
     assert "DATABASE" not in str(pod)
     assert not of(objects, "PodDisruptionBudget"), "one of one would keep its node from being emptied for ever"
     assert "watari-to-database" not in of(objects, "NetworkPolicy")
+
+
+def test_the_pod_s_own_command_answers_its_probes_and_ends_well(tmp_path: Path) -> None:
+    """With a cloud that does not answer: it lives, and the database is there."""
+    only = container(dict(pods(rendered("overlays/sqlite")))["watari-controller"])
+    ports = {f"0.0.0.0:{port}": f"127.0.0.1:{free_port()}" for port in (API, METRICS)}
+    given = {"$(WATARI_CLOUD)": "prod", "/etc/watari/": f"{KUSTOMIZE / 'base'}/", **ports}
+    (tmp_path / "clouds.yaml").write_text(CLOUDS)
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("OS_", "WATARI_"))}
+    own = {"OS_CLIENT_CONFIG_FILE": str(tmp_path / "clouds.yaml"), "WATARI_STATE_DIR": str(tmp_path)}
+    controller = subprocess.Popen(
+        [sys.executable, "-m", "watari", *(replaced(word, given) for word in only["args"])], env=kept | own,
+        cwd=tmp_path, text=True, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        assert controller.stdout is not None
+        said: list[str] = []
+        while not said or "looking after it" not in said[-1]:
+            said.append(controller.stdout.readline())
+            assert said[-1], said
+        assert any(f"metrics on http://{ports[f'0.0.0.0:{METRICS}']}/metrics" in line for line in said)
+        for kind in ("startup", "liveness", "readiness"):
+            path = only[f"{kind}Probe"]["httpGet"]["path"]
+            answer = httpx.get(f"http://{ports[f'0.0.0.0:{API}']}{path}", trust_env=False)
+            assert (answer.status_code, answer.text) == (200, "ok\n")
+        controller.terminate()
+        assert controller.wait(60) == 0
+    finally:
+        controller.kill()
+        controller.communicate()
+
+
+def replaced(word: str, given: dict[str, str]) -> str:
+    for old, new in given.items():
+        word = word.replace(old, new)
+    return word
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
 
 
 def test_probes_ask_whether_it_lives_and_whether_it_is_ready() -> None:
