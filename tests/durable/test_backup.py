@@ -53,11 +53,13 @@ def way(request: pytest.FixtureRequest) -> str:
 def test_what_ended_after_the_copy_is_found_done_and_not_asked_for_again(
     sqlite: Make, tmp_path: Path, way: str
 ) -> None:
-    made = sqlite(SERVERS, HOSTS, move_s=1.0)
+    made = sqlite(SERVERS, HOSTS)
+    made.cloud.break_("start", "never", 1, "s1")
     run = made.submit(move("1", "s1", "h1", "h2"), move("2", "s2", "h1", "h3", "1"))
     worker = made.ready()
     made.until(lambda: made.states(run)["1"] == "running")
     copy(way, made.url, tmp_path / "copy.db")
+    made.cloud.arrive("s1")
     made.until(lambda: set(made.states(run).values()) == {"done"})
     assert worker.end() == 0
     made.store.close()
@@ -87,7 +89,8 @@ def test_a_run_that_the_copy_does_not_know_is_forgotten_and_its_moves_stay(
 
 
 def test_what_ended_after_a_dump_is_found_done_and_not_asked_for_again(postgres: Make, tmp_path: Path) -> None:
-    made, programs = postgres(SERVERS, HOSTS, move_s=1.0), binaries()
+    made, programs = postgres(SERVERS, HOSTS), binaries()
+    made.cloud.break_("start", "never", 1, "s1")
     assert programs is not None, "there is a server"
     dump, back = re.findall(r"^    (pg_dump .+|pg_restore .+?)(?:  +#.*)?$", PAGE.read_text(encoding="utf-8"), re.M)
     there: dict[str, Any] = {"env": {"PATH": f"{programs}:/usr/bin:/bin", "URL": made.url}, "cwd": tmp_path}
@@ -95,6 +98,7 @@ def test_what_ended_after_a_dump_is_found_done_and_not_asked_for_again(postgres:
     worker = made.ready()
     made.until(lambda: made.states(run)["1"] == "running")
     subprocess.run(dump, shell=True, check=True, timeout=60, **there)
+    made.cloud.arrive("s1")
     made.until(lambda: set(made.states(run).values()) == {"done"})
     assert worker.end() == 0
     made.store.close()
