@@ -29,6 +29,7 @@ class Serve(WatariCommand):
           watari serve --cloud prod --policy prod.yaml
           watari serve --cloud prod --cloud lab --database postgresql://watari@db/watari
           watari serve --cloud prod --metrics 127.0.0.1:9178
+          watari serve --cloud prod --notify notify.yaml
           watari status                          what it sees and does
           watari stop --why "storage trouble"    nothing begins any more, until `watari go`
     """
@@ -42,6 +43,7 @@ class Serve(WatariCommand):
             help="of clouds.yaml or libvirt.yaml; may be given several times",
         )
         parser.add_argument("--metrics", metavar="HOST:PORT", help="answer Prometheus there, such as 127.0.0.1:9178")
+        parser.add_argument("--notify", metavar="FILE", help="whom to tell: webhooks and Slack, a YAML file")
         add_policy(parser)
         add_database(parser)
         return parser
@@ -60,7 +62,7 @@ class Serve(WatariCommand):
             clouds = open_clouds(parsed_args.cloud)
             if address is not None:
                 self._say(f"metrics on http://{stack.enter_context(listening(registry(store), address))}/metrics")
-            serve(store, clouds, parsed_args.policy, ended, self._say)
+            serve(store, clouds, parsed_args.policy, ended, self._say, notify=parsed_args.notify)
         return DONE
 
     def _say(self, line: str) -> None:

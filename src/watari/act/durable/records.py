@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -139,8 +139,9 @@ def list_runs(
     limit: int | None = None,
     cloud: str | None = None,
     plan: str | None = None,
+    ended_after: datetime | None = None,
 ) -> list[RunRow]:
-    """Runs (of a cloud, of a plan), newest first, with how many of their operations are in which state."""
+    """Runs (of a cloud, of a plan, over since), newest first, with how many operations are in which state."""
     wanted = sa.select(runs).order_by(runs.c.started_at.desc(), runs.c.id.desc())
     if cloud is not None:
         wanted = wanted.where(runs.c.cloud == cloud)
@@ -148,6 +149,8 @@ def list_runs(
         wanted = wanted.where(runs.c.plan_id == plan)
     if only_open:
         wanted = wanted.where(runs.c.ended_at.is_(None))
+    if ended_after is not None:  # texts of several zones compare as times do only to a day
+        wanted = wanted.where(runs.c.ended_at > (ended_after - timedelta(days=2)).isoformat())
     if limit is not None:
         wanted = wanted.limit(limit)
     with store.reading() as c:
@@ -157,7 +160,8 @@ def list_runs(
         counts: dict[str, dict[str, int]] = {}
         for row in c.execute(grouped.group_by(operations.c.run_id, operations.c.state)):
             counts.setdefault(row.run_id, {})[row.state] = row.n
-    return [_run_row(row, counts.get(row.id, {})) for row in rows]
+    found = [_run_row(row, counts.get(row.id, {})) for row in rows]
+    return [row for row in found if ended_after is None or (row.ended_at is not None and row.ended_at > ended_after)]
 
 
 def entries_of(store: Store, id: str) -> list[Entry]:
