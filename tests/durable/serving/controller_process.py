@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from durable.rig import FORKS
@@ -31,6 +32,7 @@ class Serving:
     cloud: str
     policy: str
     out: str
+    notify: str | None = None
 
 
 class Controller:
@@ -79,7 +81,8 @@ def serve(orders: Serving) -> None:
     try:
         store = Store(orders.database)
         clouds = {NAME: opened(Path(orders.cloud))}
-        controller.serve(store, clouds, orders.policy, ended, lambda line: print(line, flush=True), worker=quick)
+        say = partial(print, flush=True)
+        controller.serve(store, clouds, orders.policy, ended, say, notify=orders.notify, worker=quick)
     except WatariError as e:
         sys.stderr.write(f"{type(e).__name__}: {e}\n")
         sys.stderr.flush()

@@ -14,7 +14,8 @@ from tenacity import (
     Retrying,
     retry_if_exception_type,
     stop_when_event_set,
-    wait_exponential_jitter,
+    wait_exponential,
+    wait_random,
 )
 from tenacity.nap import sleep_using_event
 
@@ -124,7 +125,7 @@ class Courier:
         self.news.set()
 
     def _work(self) -> None:
-        backoff = wait_exponential_jitter(self.pace.first_s, self.pace.most_s, jitter=self.pace.first_s)
+        backoff = wait_exponential(self.pace.first_s, self.pace.most_s) + wait_random(0, self.pace.first_s)
 
         def pause(state: RetryCallState) -> float:
             error = state.outcome.exception() if state.outcome else None

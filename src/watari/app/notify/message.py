@@ -11,8 +11,8 @@ from watari.plan.text import count, printable
 VERSION: Final = 1  # of the form: keys may be added to it, none changes its meaning
 SHOWN: Final = 10  # of each kind; all are counted
 NOT_DONE: Final = 3  # operations of a run that are named
-LONGEST_TEXT: Final = 400  # characters
-LONGEST_NAME: Final = 200
+LONGEST_TEXT: Final = 300  # characters; with all of them escaped, a line still fits into a block of Slack's
+LONGEST_NAME: Final = 120
 SECTIONS: Final = ("began", "lasting", "resolved", "plans", "runs")
 Json = dict[str, Any]
 T = TypeVar("T")

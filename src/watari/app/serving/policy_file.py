@@ -25,10 +25,10 @@ class Followed(Generic[T]):
     what: ClassVar[str] = "what it says"
 
     ref: str | None
-    text: tuple[str, str] = field(init=False)  # and its source
+    text: tuple[str, str] = field(init=False, repr=False)  # and its source
     value: T = field(init=False)
     problem: str = field(init=False, default="")
-    _seen: tuple[str, str] = field(init=False)
+    _seen: tuple[str, str] = field(init=False, repr=False)
     _seen_at: float = field(init=False, default=float("-inf"))
 
     def __post_init__(self) -> None:
