@@ -66,8 +66,7 @@ def test_what_fails_is_sent_again_with_the_same_id_and_a_finding_tells_that_the_
         telling.look()
         assert [codes(request.body) for request in other.until(2)] == [["undecided"], ["notify"]]
         receiver.answers = []
-        until(lambda: telling.waiting() == [])
-        assert telling.couriers.findings(NAME) == ()
+        until(lambda: telling.waiting() == [] and telling.couriers.findings(NAME) == ())
         assert len({request.body["id"] for request in receiver.got}) == 1
         telling.look()
         assert [name for name, _ in telling.waiting()] == [], "no target is told that it is down itself"
@@ -112,7 +111,8 @@ def test_a_message_that_is_refused_is_given_up_and_the_next_look_makes_another(
     telling.look()
     receiver.until(1)
     until(lambda: telling.couriers.findings(NAME) and telling.waiting() == [])
-    assert "does not take the message: 400 Bad Request invalid_blocks" in telling.couriers.findings(NAME)[0].text
+    (finding,) = telling.couriers.findings(NAME)
+    assert finding.text.endswith("does not take the message: 400 Bad Request invalid_blocks; 1 message given up")
     assert "is given up" in caplog.text
     telling.look()
     first, second = (request.body for request in receiver.until(2))

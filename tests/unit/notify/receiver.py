@@ -24,12 +24,13 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`hangs`: none comes until the receiver is closed."""
+    """`hangs`: none comes until the receiver is closed; `short`: the body never ends."""
 
     status: int = 200
     body: str = "ok"
     headers: dict[str, str] = field(default_factory=dict)
     hangs: bool = False
+    short: bool = False
 
 
 class Receiver:
@@ -67,9 +68,11 @@ class Receiver:
         handler.send_response(answer.status)
         for name, value in answer.headers.items():
             handler.send_header(name, value)
-        handler.send_header("Content-Length", str(len(answer.body.encode())))
+        handler.send_header("Content-Length", str(len(answer.body.encode()) + answer.short))
         handler.end_headers()
         handler.wfile.write(answer.body.encode())
+        if answer.short:
+            self.closing.wait(60)
 
     def until(self, n: int, seconds: float = 30.0) -> list[Request]:
         """What was sent, once it is at least n requests."""

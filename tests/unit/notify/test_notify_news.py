@@ -121,6 +121,11 @@ def test_only_what_is_severe_enough_and_asked_for() -> None:
     assert (subjects(only_plans)[0], len(only_plans.plans)) == ([], 1)
 
 
+def test_of_two_findings_with_one_key_the_worst_is_told() -> None:
+    (found,) = told([Now(START, (finding("a", "info"), finding("a", "error"), finding("a", "warning")))])
+    assert [t.matter.severity for t in found.began] == ["error"]
+
+
 def test_what_the_target_no_longer_wants_is_not_told_as_ended() -> None:
     _, first = news(None, Now(at(0), (finding("a"),)), OPS)
     state, _ = news(None, Now(at(0), (finding("a"),)), OPS)

@@ -97,10 +97,16 @@ def test_a_redirect_is_not_followed_and_not_shown(receiver: Receiver) -> None:
 
 def test_an_answer_that_repeats_our_secrets_is_told_without_them(receiver: Receiver, tmp_path: Path) -> None:
     (tmp_path / "key").write_text("k3y-s3cret")
-    receiver.answers = [Answer(500, f"cannot POST {receiver.url} ({SECRET_PATH}) with k3y-s3cret\n\x1b[2J")]
+    alone = SECRET_PATH.rpartition("/")[2]
+    receiver.answers = [Answer(500, f"cannot POST {receiver.url} ({SECRET_PATH}, {alone}) with k3y-s3cret\n\x1b[2J")]
     error = failure(Target("ops", "webhook", url=receiver.url, secret_file=str(tmp_path / "key")))
-    assert "cannot POST … (…) with …" in str(error)
+    assert "cannot POST … (…, …) with …" in str(error)
     assert str(error).isprintable()
+
+
+def test_a_body_that_never_ends_counts_as_its_status(receiver: Receiver) -> None:
+    receiver.answers = [Answer(200, "ok", short=True)]
+    assert sent(Target("ops", "webhook", url=receiver.url), answer_s=0.2) == "200 OK"
 
 
 def test_a_receiver_that_does_not_answer(receiver: Receiver) -> None:

@@ -19,7 +19,7 @@ from tenacity import (
 )
 from tenacity.nap import sleep_using_event
 
-from watari.act.durable.notices import delivered, give_up, oldest
+from watari.act.durable.notices import Message, delivered, give_up, oldest
 from watari.act.durable.store import Store
 from watari.app.notify.sending import ANSWER_S, Later, send
 from watari.app.notify.targets import DAY_S, Target
@@ -160,15 +160,13 @@ class Courier:
         if target is None or message is None:
             return False
         if message.age_s > self.pace.give_up_s:
-            self._give_up(f"{message.id} is too old", 1)
-            give_up(self.store, message)
+            self._give_up(message, "it is too old")
             return True
         try:
             send(target, message.body, self._session, self.pace.answer_s)
         except Refused as e:
+            self._give_up(message, str(e))
             self._failed(str(e), DOWN)
-            self._give_up(str(e), 1)
-            give_up(self.store, message)
             return True
         except BadInput as e:
             self._failed(str(e))
@@ -189,8 +187,9 @@ class Courier:
             lost = f"; {count(self._given_up, 'message')} given up" if self._given_up else ""
             self.problem = f"is told nothing since {self._since:%Y-%m-%d %H:%M} UTC: {why}{lost}"
 
-    def _give_up(self, why: str, messages: int) -> None:
-        self._given_up += messages
+    def _give_up(self, message: Message, why: str) -> None:
+        give_up(self.store, message)
+        self._given_up += 1
         log.warning("a message to %s is given up: %s", self.name, why)
 
     def _arrived(self) -> None:

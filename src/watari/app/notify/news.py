@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from watari.app.notify.matters import Mark, Matter, News, Now, Plan, Run, State, Told
-from watari.app.notify.targets import Target
+from watari.app.notify.targets import SEVERITIES, Target
 
 CALM_S: Final = 600.0  # what was gone for less has not ended; and between two messages about plans
 AT_ONCE: Final = frozenset({"stopped"})  # codes that end by a person's will: they do not flap
@@ -34,7 +34,8 @@ _Several = tuple[Told, ...]
 
 def _matters(state: State, now: Now, target: Target) -> tuple[_Several, _Several, _Several, _Several]:
     """What is known then, and of that: what began, lasts and ended."""
-    seen = {m.key: m for m in reversed(now.matters)}
+    worst_last = sorted(now.matters, key=lambda m: SEVERITIES.index(m.severity))
+    seen = {m.key: m for m in worst_last}  # of several with the same key the worst
     wanted = {key: m for key, m in seen.items() if _wants(target, m)}
     known = {t.matter.key: t for t in state.told if _wants(target, t.matter)}
     kept: list[Told] = []

@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import requests
+import urllib3
 
 import watari
 from watari.app.notify import slack
@@ -26,6 +27,7 @@ CONNECT_S: Final = 5.0
 ANSWER_S: Final = 10.0
 LONGEST_ANSWER: Final = 2048  # bytes that are read of it
 LONGEST_SAID: Final = 200  # characters of it that are told
+LEAST_SECRET: Final = 6  # characters of a part of an address that is hidden also when it stands alone
 UNREADABLE: Final = frozenset({400, 413, 415, 422})  # this message will never be taken; all else may be mended
 
 
@@ -88,13 +90,23 @@ def _dumped(value: object) -> bytes:
 
 def _said(response: requests.Response, url: str, key: bytes | None) -> str:
     """The status and the beginning of the answer, without our secrets, should it repeat them."""
-    text = response.raw.read(LONGEST_ANSWER, decode_content=True).decode("utf-8", "replace")
+    try:
+        raw: bytes = response.raw.read(LONGEST_ANSWER, decode_content=True)
+    except (OSError, urllib3.exceptions.HTTPError):  # the status has come, and that is what counts
+        raw = b""
+    text = f"{response.status_code} {response.reason or ''} {raw.decode('utf-8', 'replace')}"
+    for secret in _secrets(url, key):
+        text = text.replace(secret, "…")
+    return clean(text, LONGEST_SAID)
+
+
+def _secrets(url: str, key: bytes | None) -> list[str]:
+    """Whatever of an address, and of the key, may let others in, the longest first."""
     parts = urlsplit(url)
-    target = f"{parts.path}?{parts.query}" if parts.query else parts.path
-    for secret in (url, target, parts.path, (key or b"").decode()):
-        if len(secret) > 1:
-            text = text.replace(secret, "…")
-    return clean(f"{response.status_code} {response.reason or ''} {text}", LONGEST_SAID)
+    pieces = [*parts.path.split("/"), *re.split("[&=;]", parts.query), parts.username or "", parts.password or ""]
+    whole = [url, f"{parts.path}?{parts.query}", parts.path, (key or b"").decode()]
+    found = {text for text in whole if len(text) > 1} | {piece for piece in pieces if len(piece) >= LEAST_SECRET}
+    return sorted(found | {unquote(text) for text in found}, key=len, reverse=True)
 
 
 def _after_s(text: str) -> float:

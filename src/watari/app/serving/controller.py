@@ -60,6 +60,8 @@ def serve(
     """
     say = _safely(say)
     files, told = {name: PolicyFile(policy) for name in clouds}, NotifyFile(notify)
+    if told.targets:
+        say(f"{', '.join(target.name for target in told.targets)} will be told")
     for name, cloud in clouds.items():
         cloud.recall = partial(with_benefits, store=store, cloud=name)
     with ExitStack() as stack:
