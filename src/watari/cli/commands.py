@@ -21,6 +21,7 @@ COMMANDS: Final[dict[str, str]] = {
     "lab up": "watari.cli.lab:LabUp",
     "members attach": "watari.cli.members:MembersAttach",
     "members list": "watari.cli.members:MembersList",
+    "notify test": "watari.cli.notify:NotifyTest",
     "plan balance": "watari.cli.plan_balance:PlanBalance",
     "plan drain": "watari.cli.plan_drain:PlanDrain",
     "plans approve": "watari.cli.plans:PlansApprove",

@@ -34,7 +34,7 @@ class Serve(WatariCommand):
         examples:
           watari serve --cloud prod --policy prod.yaml
           watari serve --cloud prod --cloud lab --database postgresql://watari@db/watari
-          watari serve --cloud prod --api 127.0.0.1:8765 --metrics 127.0.0.1:9178
+          watari serve --cloud prod --api 127.0.0.1:8765 --metrics 127.0.0.1:9178 --notify notify.yaml
           watari serve --cloud prod --api 0.0.0.0:8765 --api-keystone prod
           watari status                          what it sees and does
           watari stop --why "storage trouble"    nothing begins any more, until `watari go`
@@ -50,6 +50,7 @@ class Serve(WatariCommand):
         )
         parser.add_argument("--metrics", metavar="HOST:PORT", help="answer Prometheus there, such as 127.0.0.1:9178")
         _add_api(parser)
+        parser.add_argument("--notify", metavar="FILE", help="whom to tell: webhooks and Slack, a YAML file")
         add_policy(parser)
         add_database(parser)
         return parser
@@ -76,7 +77,7 @@ class Serve(WatariCommand):
 
                 url, seen = stack.enter_context(served(store, files, settings))
                 self._say(f"page and API on {url if self.stdout.isatty() else _without_token(url)}")
-            serve(store, clouds, ended, self._say, files=files, seen=seen)
+            serve(store, clouds, ended, self._say, files=files, seen=seen, notify=parsed_args.notify)
         return DONE
 
     def _say(self, line: str) -> None:

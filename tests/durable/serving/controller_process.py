@@ -34,6 +34,7 @@ class Serving:
     policy: str
     out: str
     api: bool = False
+    notify: str | None = None
 
 
 class Controller:
@@ -96,7 +97,7 @@ def serve(orders: Serving) -> None:
             if orders.api:
                 url, seen = stack.enter_context(served(store, files, Settings("127.0.0.1", 0)))
                 print(f"page on {url}", flush=True)
-            controller.serve(store, clouds, ended, say, files=files, seen=seen, worker=quick)
+            controller.serve(store, clouds, ended, say, files=files, seen=seen, notify=orders.notify, worker=quick)
     except WatariError as e:
         sys.stderr.write(f"{type(e).__name__}: {e}\n")
         sys.stderr.flush()

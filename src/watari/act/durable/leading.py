@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from watari.act.durable.lease import TTL_S, Lease, Lost, bury
 from watari.act.durable.store import Store
-from watari.act.durable.tables import controllers, leases, memories, proposals
+from watari.act.durable.tables import controllers, leases, memories, messages, notices, proposals
 from watari.errors import BadInput
 
 
@@ -111,8 +111,8 @@ def forget(store: Store, cloud: str) -> None:
     if seen.alive:
         raise BadInput(f"{seen.about} looks after {cloud}: end that first")
     with store.writing(alone=f"controller of {cloud}") as c:
-        c.execute(controllers.delete().where(controllers.c.cloud == cloud))
-        c.execute(memories.delete().where(memories.c.cloud == cloud))
+        for table in (controllers, memories, notices, messages):
+            c.execute(table.delete().where(table.c.cloud == cloud))
         c.execute(proposals.delete().where(proposals.c.cloud == cloud, proposals.c.run_id.is_(None)))
 
 

@@ -147,3 +147,22 @@ audit = sa.Table(
         for name in ("at", "by", "via", "address", "action", "cloud", "subject", "why", "outcome")
     ),
 )
+
+notices = sa.Table(
+    "watari_notices",
+    metadata,
+    sa.Column("target", sa.String, primary_key=True),  # the name of a target of notifications
+    sa.Column("cloud", sa.String, primary_key=True),
+    sa.Column("body", sa.Text, nullable=False),  # what it was told, as JSON
+)
+
+messages = sa.Table(
+    "watari_messages",
+    metadata,
+    sa.Column("id", sa.String, primary_key=True),
+    sa.Column("target", sa.String, nullable=False),
+    sa.Column("cloud", sa.String, nullable=False),
+    sa.Column("made", sa.Float, nullable=False),  # seconds since 1970 by the database's clock
+    sa.Column("body", sa.Text, nullable=False),  # as JSON; once it has arrived the row is gone
+    sa.Index("watari_messages_waiting", "target", "made"),
+)

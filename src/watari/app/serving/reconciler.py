@@ -77,6 +77,7 @@ class Reconciler:
     memory: Memory | None = None
     snapshot: ComputeSnapshot | None = None  # of the last look at which the cloud answered
     made: Plan | None = None  # what was planned on it, if anybody needed help
+    besides: Callable[[], tuple[Finding, ...]] = tuple  # what others of this process have found
     standing: Standing = field(init=False)
     own: OwnRuns = field(init=False)
     _decided: str = ""  # the automatic proposal that the last look stands for
@@ -119,7 +120,7 @@ class Reconciler:
         if look.trouble:
             self._take_back("planned anew once it is known how the cloud is")
         self._took_s = time.perf_counter() - begun
-        look.findings = (*self.policy.findings(), *self._slow(policy), *look.findings)[:MOST_FINDINGS]
+        look.findings = (*self.policy.findings(), *self.besides(), *self._slow(policy), *look.findings)[:MOST_FINDINGS]
         look.took_s, look.cpu_s = round(self._took_s, 4), round(time.thread_time() - cpu, 4)
         self.place.keep(asdict(look))
         if time.monotonic() - self._kept_at >= KEEP_S:
