@@ -27,3 +27,7 @@ class Busy(Permanent):
 
 class BadInput(Permanent):
     """A file or an argument is wrong; the message says where and what would be right."""
+
+
+class NotFound(BadInput):
+    """There is nothing of that name."""

@@ -7,7 +7,7 @@ from watari.act.durable.records import RunRow, entries_of, list_runs
 from watari.act.durable.store import Store
 from watari.act.journal import Entry
 from watari.app.state import database_url
-from watari.errors import BadInput
+from watari.errors import NotFound
 
 
 @contextmanager
@@ -27,7 +27,7 @@ def find_run(store: Store, run_id: str) -> RunRow:
     if len(found) == 1:
         return found[0]
     newest = f"; the newest is {rows[0].id}" if rows else "; there are none yet"
-    raise BadInput(f'no run "{run_id}"{newest}, see `watari runs list`')
+    raise NotFound(f'no run "{run_id}"{newest}, see `watari runs list`')
 
 
 def journal(store: Store, run_id: str) -> list[Entry]:

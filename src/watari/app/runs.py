@@ -4,12 +4,13 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import sqlalchemy as sa
 
+from watari.act.durable.asking import ask_to_cancel, ask_to_stop
 from watari.act.durable.books import Books, holders
 from watari.act.durable.carrying import Context
 from watari.act.durable.engine import AT_ONCE, Engine
@@ -135,11 +136,7 @@ def work(store: Store, ended: threading.Event, say: Callable[[str], None], at_on
 
 def cancel(store: Store, run_id: str, watch: Watch) -> Run | None:
     """Stop what is under way, skip what has not begun. None: another process works on it, and was told."""
-    with store.writing() as c:
-        asked = runs.update().where(runs.c.id == run_id, runs.c.ended_at.is_(None)).values(cancelled=True)
-        if not c.execute(asked).rowcount:
-            state = next((row.state for row in list_runs(store) if row.id == run_id), None)
-            raise BadInput(f"{run_id} is over ({state})" if state else f'no run "{run_id}"; see `watari runs list`')
+    ask_to_cancel(store, run_id)
     try:
         return carry_out(store, run_id, watch, lambda: False)
     except Busy:
@@ -191,7 +188,8 @@ def _watch(store: Store, engine: Engine, run_id: str, watch: Watch, stopping: St
     while True:
         try:
             if stopping() and not told:
-                _stop(store, run_id)
+                with suppress(BadInput):  # it is over, or is given up
+                    ask_to_stop(store, run_id)
                 told = True
             seen = refresh(store, run, seen)
             watch(run, datetime.now().astimezone())
@@ -205,11 +203,6 @@ def _watch(store: Store, engine: Engine, run_id: str, watch: Watch, stopping: St
         ):
             return run
         time.sleep(LOOK_S)
-
-
-def _stop(store: Store, run_id: str) -> None:
-    with store.writing() as c:
-        c.execute(runs.update().where(runs.c.id == run_id).values(stopping=True))
 
 
 def _changed(op: Operation, inventory: Inventory) -> str:

@@ -1,12 +1,17 @@
 """What the inspector shows of one server: verdict, rules, candidates, history."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from watari.app.demo import Demo
-from watari.jobs.balance import Explanation, explain, plan
-from watari.model.compute import Server, ServerId
+from watari.jobs.balance import Explanation, Memory, explain, plan
+from watari.model.compute import ComputeSnapshot, Load, ServerId
 from watari.model.reasons import Candidate
+from watari.plan.plan import Plan
+from watari.policy.values import Policy
 from watari.web import contract as page
+from watari.web.live import LiveFeed
 
 OUTCOMES: dict[str, page.Outcome] = {"done": "done", "failed": "failed", "undone": "undone"}
 KINDS: dict[str, page.VerdictKind] = {
@@ -16,56 +21,72 @@ KINDS: dict[str, page.VerdictKind] = {
     "healthy": "healthy",
     "no-data": "no data",
 }
+MOST_MOVES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a verdict rests on. `made` None: a calm round makes no plan; one is made to be explained."""
+
+    snapshot: ComputeSnapshot
+    policy: Policy
+    made: Plan | None
+    memory: Memory | None
+    acts: bool
+
+
+def server_details(
+    judged: Judged, id: str, history: Sequence[page.HistoryPoint], moves: Sequence[page.PastMove]
+) -> page.ServerDetails | None:
+    """None for a server that the cloud does not have."""
+    snapshot, policy, memory = judged.snapshot, judged.policy, judged.memory
+    server = snapshot.servers.get(ServerId(id))
+    if server is None:
+        return None
+    made = judged.made or plan(snapshot, policy, memory)
+    told = explain(snapshot, policy, made, server.id, memory)
+    candidates = told.operation.candidates if told.operation else told.refusal.candidates if told.refusal else ()
+    where = snapshot.hosts.get(server.host)
+    return {
+        "id": server.id,
+        "name": server.name,
+        "host": server.host,
+        "zone": where.zone if where else "",
+        "role": server.metadata.get(policy.roles.metadata_key, ""),
+        "project": server.project,
+        "flavor": server.flavor,
+        "vcpu": server.vcpus,
+        "memory_mib": server.memory_mib,
+        "disk_gib": server.local_disk_gib,
+        "orchestrator": ", ".join(one.orchestrator for one in snapshot.memberships.get(server.id, ())),
+        "starved": told.kind in ("moves", "relieved", "refused") and all(c.met for c in told.checks[:2]),
+        "verdict": _verdict(told, flying=any(f.server == server.id for f in snapshot.flights), acts=judged.acts),
+        "load": _load(snapshot.loads.get(server.id), snapshot.taken_at),
+        "rules": [{"name": c.name, "met": c.met, "value": c.value, "limit": c.limit} for c in told.checks],
+        "candidates": [_candidate(c) for c in candidates],
+        "candidates_note": "lowest score wins" if told.operation else "the nearest misses" if candidates else "",
+        "help": told.refusal.help if told.refusal else "",
+        "history": list(history),
+        "moves": list(moves)[:MOST_MOVES],
+    }
 
 
 @dataclass(frozen=True, slots=True)
 class Inspector:
-    """Answers for one server at a time, from any thread: it only reads values that are never changed."""
+    """Answers for one server of the demo at a time, from any thread: it only reads values that are never changed."""
 
     demo: Demo
 
-    def details(self, id_: str) -> page.ServerDetails | None:
+    def details(self, id: str) -> page.ServerDetails | None:
         """None for a server that the cloud does not have."""
         balancer = self.demo.balancer
-        snapshot, made = balancer.snapshot, balancer.plan
-        server = None if snapshot is None else snapshot.servers.get(ServerId(id_))
-        if snapshot is None or server is None:
+        if balancer.snapshot is None or ServerId(id) not in balancer.snapshot.servers:
             return None
-        if made is None:  # a calm round makes no plan; one is made to be explained
-            made = plan(snapshot, self.demo.policy, balancer.memory)
-        told = explain(snapshot, self.demo.policy, made, server.id, balancer.memory)
-        load = snapshot.loads.get(server.id)
-        candidates = told.operation.candidates if told.operation else told.refusal.candidates if told.refusal else ()
-        return {
-            "id": server.id, "name": server.name, "host": server.host, "zone": snapshot.hosts[server.host].zone,
-            "role": self._role(server), "project": server.project, "flavor": server.flavor, "vcpu": server.vcpus,
-            "memory_mib": server.memory_mib, "disk_gib": server.local_disk_gib, "orchestrator": "",
-            "starved": told.kind in ("moves", "relieved", "refused") and all(c.met for c in told.checks[:2]),
-            "verdict": self._verdict(told, any(f.server == server.id for f in snapshot.flights)),
-            "load": None if load is None else {
-                "steal": load.steal, "per_vcpu": load.load_per_vcpu, "source": load.source,
-                "age_s": max(0.0, (snapshot.taken_at - load.at).total_seconds()),
-            },
-            "rules": [{"name": c.name, "met": c.met, "value": c.value, "limit": c.limit} for c in told.checks],
-            "candidates": [_candidate(c) for c in candidates],
-            "candidates_note": "lowest score wins" if told.operation else "the nearest misses" if candidates else "",
-            "help": told.refusal.help if told.refusal else "",
-            "history": self._history(id_),
-            "moves": self._moves(id_),
-        }  # fmt: skip
+        judged = Judged(balancer.snapshot, self.demo.policy, balancer.plan, balancer.memory, self.demo.acting)
+        return server_details(judged, id, self._history(id), self._moves(id))
 
-    def _role(self, server: Server) -> str:
-        return server.metadata.get(self.demo.policy.roles.metadata_key, "")
-
-    def _verdict(self, told: Explanation, flying: bool) -> page.Verdict:
-        kind: page.VerdictKind = "moving" if flying else KINDS[told.kind]
-        title = told.title[0].upper() + told.title[1:]
-        if told.kind == "moves" and not self.demo.acting:
-            title = title.replace("Moves", "Would move")
-        return {"kind": kind, "title": title, "text": told.text}
-
-    def _history(self, id_: str) -> list[page.HistoryPoint]:
-        s = self.demo.cloud.server_ids.index(ServerId(id_))
+    def _history(self, id: str) -> list[page.HistoryPoint]:
+        s = self.demo.cloud.server_ids.index(ServerId(id))
         return [
             {
                 "t": r.at.isoformat(),
@@ -75,13 +96,13 @@ class Inspector:
             for r in list(self.demo.readings)
         ]
 
-    def _moves(self, id_: str) -> list[page.PastMove]:
+    def _moves(self, id: str) -> list[page.PastMove]:
         out: list[page.PastMove] = []
         benefits = self.demo.balancer.measuring.benefits
         for record in reversed(self.demo.ended):
             step = record.steps[0]
-            found = None if step.ended_at is None else benefits.get((id_, step.ended_at))
-            if record.operation.subject == id_ and step.ended_at is not None and record.state in OUTCOMES:
+            found = None if step.ended_at is None else benefits.get((id, step.ended_at))
+            if record.operation.subject == id and step.ended_at is not None and record.state in OUTCOMES:
                 out.append(
                     {
                         "from": record.operation.source,
@@ -91,7 +112,39 @@ class Inspector:
                         "benefit": None if found is None else found.moved.fall,
                     }
                 )
-        return out[:20]
+        return out
+
+
+def live_details(feed: LiveFeed, id: str) -> page.ServerDetails | None:
+    """One server of a real cloud, as of the last look; its moves are the cloud's own record."""
+    if (last := feed.last) is None:
+        return None
+    moves: list[page.PastMove] = [
+        {
+            "from": m.source, "to": m.target, "ended": m.ended.isoformat(), "outcome": "done" if m.done else "failed",
+            "benefit": m.benefit,
+        }
+        for m in sorted(last.snapshot.past, key=lambda m: m.ended, reverse=True)
+        if m.server == id
+    ]  # fmt: skip
+    return server_details(Judged(last.snapshot, last.policy, last.made, last.memory, last.acts), id, (), moves)
+
+
+def _verdict(told: Explanation, *, flying: bool, acts: bool) -> page.Verdict:
+    kind: page.VerdictKind = "moving" if flying else KINDS[told.kind]
+    title = told.title[0].upper() + told.title[1:]
+    if told.kind == "moves" and not acts:
+        title = title.replace("Moves", "Would move")
+    return {"kind": kind, "title": title, "text": told.text}
+
+
+def _load(load: Load | None, now: datetime) -> page.LoadNow | None:
+    if load is None:
+        return None
+    return {
+        "steal": load.steal, "per_vcpu": load.load_per_vcpu, "source": load.source,
+        "age_s": max(0.0, (now - load.at).total_seconds()),
+    }  # fmt: skip
 
 
 def _candidate(c: Candidate) -> page.Candidate:

@@ -6,14 +6,11 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from watari.act.guard import UnderWay
 from watari.act.journal import OperationRecord
 from watari.app.demo import SLOT_S, Demo
-from watari.model.reasons import Refusal
-from watari.policy.values import Peak as PolicyPeak
-from watari.policy.values import Window
 from watari.web import contract as page
 from watari.web.contract import NO_DATA
+from watari.web.shown import budgets, counts, flight, host, peaks, policy_shown, standing, starving, window
 
 PHASES: dict[str, page.FlightPhase] = {"queued": "queued", "disk": "disk", "memory": "memory"}
 OPEN_SLOTS = 4  # slots of the chart that may still change: a move is counted after it ended
@@ -54,13 +51,7 @@ class DemoFeed:
             "now": demo.now.isoformat(),
             "time_zone": demo.now.tzname() or "UTC",
             "pace": self.pace,
-            "policy": {
-                "name": policy.name,
-                "steal": policy.detect.steal,
-                "load_per_vcpu": policy.detect.load_per_vcpu,
-                "hold_rounds": policy.detect.hold_rounds,
-                "cool_down_s": policy.calm.cool_down_s,
-            },
+            "policy": policy_shown(policy),
             "strip": self._strip(),
             "hosts": self._hosts(),
             "host_cpu": self._host_cpu(),
@@ -79,7 +70,7 @@ class DemoFeed:
                 "failed": chart["failed"],
                 "forecast": [],
             },
-            "peaks": [_peak(p.window, p) for p in policy.budgets.peaks],
+            "peaks": peaks(policy),
             "ended": self._ended(),
         }
 
@@ -114,51 +105,24 @@ class DemoFeed:
             "starved_shadow": demo.starved_shadow(),
             "steal_s_today": round(b.stolen_core_s, 1),
             "steal_s_shadow_today": round(s.stolen_core_s, 1),
-            "moves": self._counts(),
+            "moves": {**counts(self.demo.ended), "running": len(self.under_way())},
             "moved_mib": {"memory": sum(c.memory_mib for c in moved), "disk": sum(c.disk_mib for c in moved)},
             "budgets": self._budgets(),
-            "quiet": self._window(),
-        }
-
-    def _counts(self) -> page.MoveCounts:
-        states = [o.state for o in self.demo.ended]
-        return {
-            "done": states.count("done"),
-            "running": len(self.under_way()),
-            "undone": states.count("undone"),
-            "failed": states.count("failed"),
+            "quiet": window(self.demo.policy.budgets, self.demo.policy.local(self.demo.now)),
         }
 
     def _budgets(self) -> list[page.Budget]:
-        """The total, the fullest link and the fullest zone."""
-        budgets, moves = self.demo.policy.budgets, list(self.demo.balancer.executor.under_way())
-        out: list[page.Budget] = [{"name": "moves", "used": len(moves), "limit": budgets.total, "unit": ""}]
-        if budgets.link_mib_s is not None:
-            used = _fullest_link(moves)
-            out.append({"name": "fullest link", "used": round(used), "limit": budgets.link_mib_s, "unit": "MiB/s"})
-        zones = [m.zone for m in moves]
-        zone = max(self.demo.spec.zones, key=zones.count)
-        out.append({"name": zone, "used": zones.count(zone), "limit": budgets.per_zone, "unit": ""})
-        return out
-
-    def _window(self) -> page.Peak | None:
-        budgets, local = self.demo.policy.budgets, self.demo.policy.local(self.demo.now)
-        windows: list[tuple[Window, PolicyPeak | None]] = [(w, None) for w in budgets.quiet]
-        windows += [(p.window, p) for p in budgets.peaks]
-        holds = [(w, p) for w, p in windows if w.contains(local)]
-        later = sorted((x for x in windows if x[0].start > local), key=lambda x: x[0].start)
-        found = next(iter([*holds, *later]), None)
-        return None if found is None else _peak(*found)
+        """The total, the fullest link and the fullest zone, which is one of all zones."""
+        moves = list(self.demo.balancer.executor.under_way())
+        found = budgets(self.demo.policy.budgets, moves)
+        if not moves:
+            zone = self.demo.spec.zones[0]
+            found.append({"name": zone, "used": 0, "limit": self.demo.policy.budgets.per_zone, "unit": ""})
+        return found
 
     def _hosts(self) -> list[page.Host]:
         hosts = self.demo.cloud.inventory().hosts
-        return [
-            {
-                "name": h.name, "zone": h.zone, "rack": h.rack, "state": h.state, "state_note": h.state_note,
-                "threads": h.cpus, "ratio": h.cpu_ratio, "memory_mib": h.memory_mib,
-            }
-            for h in (hosts[name] for name in self.demo.cloud.host_names)
-        ]  # fmt: skip
+        return [host(hosts[name]) for name in self.demo.cloud.host_names]
 
     def _host_cpu(self) -> list[int]:
         demand = self.demo.cloud.contention.host_demand / self.demo.spec.threads
@@ -193,24 +157,11 @@ class DemoFeed:
         out: list[page.Flight] = []
         for record in self.under_way():
             step, op = record.steps[0], record.operation
-            handle = step.handle or op.id
-            rest = step.total_mib - step.done_mib
-            out.append(
-                {
-                    "id": handle,
-                    "n": self._numbers.setdefault(handle, len(self._numbers) + 1),
-                    "server": self._server[op.subject],
-                    "from": self._host[op.source],
-                    "to": self._host[op.target],
-                    "phase": self._phase(handle),
-                    "attempt": max(1, step.attempts),
-                    "done_mib": round(step.done_mib, 1),
-                    "total_mib": round(step.total_mib or record.operation.cost.mib, 1),
-                    "rate_mib_s": round(step.rate_mib_s, 1),
-                    "eta_s": round(rest / step.rate_mib_s, 1) if step.rate_mib_s > 0 else None,
-                    "stalled_since": self._stalled(step.moved_at),
-                }
-            )
+            number = self._numbers.setdefault(step.handle or op.id, len(self._numbers) + 1)
+            where = self._server[op.subject], self._host[op.source], self._host[op.target]
+            stalled = step.moved_at is not None and (self.demo.now - step.moved_at).total_seconds() >= STALLED_S
+            phase = self._phase(step.handle or op.id)
+            out.append({**flight(record, step, number, where, stalled), "phase": phase})
         return out
 
     def under_way(self) -> list[OperationRecord]:
@@ -221,11 +172,6 @@ class DemoFeed:
     def _phase(self, handle: str) -> page.FlightPhase:
         found = next((m.status for m in self.demo.cloud.flights_progress() if m.id == handle), "memory")
         return PHASES.get(found, "memory")
-
-    def _stalled(self, moved_at: datetime | None) -> str | None:
-        if moved_at is None or (self.demo.now - moved_at).total_seconds() < STALLED_S:
-            return None
-        return moved_at.isoformat()
 
     def _starved(self) -> list[page.Starved]:
         """Who is starved at this instant, worst first, and what the last plan says of each."""
@@ -240,9 +186,9 @@ class DemoFeed:
             op = flying.get(id_) or planned.get(id_)
             if op is not None:
                 intent: page.Intent = "moving" if id_ in flying else "planned"
-                out.append(_starving(s, intent, self._host[op.target], op.waits_why))
+                out.append(starving(s, intent, self._host[op.target], op.waits_why))
             else:
-                out.append(_standing(s, refused.get(id_), self.demo.acting))
+                out.append(standing(s, refused.get(id_), acts=self.demo.acting))
         return out
 
     def _chart(self, at: int) -> page.ChartTail:
@@ -282,33 +228,3 @@ class DemoFeed:
             "moves": strip["moves"],
             "moved_mib": strip["moved_mib"],
         }
-
-
-def _starving(server: int, intent: page.Intent, to: int | None, why: str) -> page.Starved:
-    return {"server": server, "intent": intent, "to": to, "why": why}
-
-
-def _standing(server: int, refusal: Refusal | None, acting: bool) -> page.Starved:
-    if not acting:
-        return _starving(server, "refused", None, "The balancer only watches yet.")
-    if refusal is None:
-        return _starving(server, "planned", None, "seen just now, judged in the next round")
-    intent: page.Intent = "relieved" if refusal.code in ("relieved", "easing") else "refused"
-    return _starving(server, intent, None, refusal.why)
-
-
-def _fullest_link(moves: list[UnderWay]) -> float:
-    used: dict[str, float] = {}
-    for m in moves:
-        for host in (m.source, m.target):
-            used[host] = used.get(host, 0.0) + m.rate_mib_s
-    return max(used.values(), default=0.0)
-
-
-def _peak(window: Window, peak: PolicyPeak | None) -> page.Peak:
-    return {
-        "from": f"{window.start:%H:%M}",
-        "to": f"{window.end:%H:%M}",
-        "moves": 0 if peak is None else peak.moves,
-        "zones": sorted(window.zones),
-    }

@@ -79,7 +79,8 @@ def serve(orders: Serving) -> None:
     try:
         store = Store(orders.database)
         clouds = {NAME: opened(Path(orders.cloud))}
-        controller.serve(store, clouds, orders.policy, ended, lambda line: print(line, flush=True), worker=quick)
+        files = controller.policies(orders.policy, clouds)
+        controller.serve(store, clouds, ended, lambda line: print(line, flush=True), files=files, worker=quick)
     except WatariError as e:
         sys.stderr.write(f"{type(e).__name__}: {e}\n")
         sys.stderr.flush()

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from watari.act.durable.records import keep_plan, plan_of
 from watari.act.durable.store import Store
 from watari.act.durable.tables import benefits, entries, operations, plans, proposals, runs
-from watari.errors import BadInput
+from watari.errors import BadInput, NotFound
 from watari.plan.plan import Plan
 
 ProposalState = Literal[
@@ -25,6 +25,7 @@ ProposalState = Literal[
     "stale",  # the cloud was no longer what the plan saw when it was to begin
 ]
 OPEN: Final[tuple[ProposalState, ...]] = ("suggested", "waiting", "approved")
+ASKED: Final = "asked"  # in the place of a mode: a person wanted this plan, so the job's mode does not matter
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ def propose(
     policy: tuple[str, str],
     state: ProposalState,
     by: str = "",
+    why: str = "",
 ) -> None:
     """Keep a plan as a proposal, decided `by` somebody already or not.
 
@@ -64,7 +66,7 @@ def propose(
     if c.scalar(sa.select(proposals.c.id).where(proposals.c.id == plan.id)) is not None:
         return
     keep_plan(c, plan, cloud)
-    row: dict[str, Any] = {"id": plan.id, "cloud": cloud, "job": plan.job, "mode": mode, "state": state, "why": ""}
+    row: dict[str, Any] = {"id": plan.id, "cloud": cloud, "job": plan.job, "mode": mode, "state": state, "why": why}
     row |= {"decided_by": by, "decided_at": plan.made_at.isoformat() if by else None}
     row |= {"made_at": plan.made_at.isoformat(), "expires_at": plan.expires_at.isoformat()}
     row |= {"policy_text": policy[0], "policy_source": policy[1], "starved": plan.forecast.starved_before}
@@ -144,7 +146,7 @@ def find_proposal(store: Store, id: str) -> Proposal:
 def find_in(c: sa.Connection, id: str) -> Proposal:
     row = c.execute(sa.select(proposals).where(proposals.c.id == id)).first()
     if row is None:
-        raise BadInput(f'no plan "{id}" of a controller; see `watari plans list`')
+        raise NotFound(f'no plan "{id}" of a controller; see `watari plans list`')
     return _proposal(row)
 
 
@@ -153,12 +155,13 @@ def list_proposals(
     *,
     cloud: str | None = None,
     job: str | None = None,
-    states: tuple[ProposalState, ...] = (),
+    states: Collection[str] = (),
     limit: int | None = None,
+    after: str | None = None,
 ) -> list[Proposal]:
-    """Proposals, newest first."""
+    """Proposals, newest first; `after`: only those that come after this one. Raises BadInput for an unknown `after`."""
     with store.reading() as c:
-        return list_in(c, cloud=cloud, job=job, states=states, limit=limit)
+        return list_in(c, cloud=cloud, job=job, states=states, limit=limit, after=after)
 
 
 def list_in(
@@ -166,18 +169,23 @@ def list_in(
     *,
     cloud: str | None = None,
     job: str | None = None,
-    states: tuple[ProposalState, ...] = (),
+    states: Collection[str] = (),
     limit: int | None = None,
+    after: str | None = None,
     lock: bool = False,
 ) -> list[Proposal]:
     """The same within a transaction; with `lock` nobody else decides on these until its end."""
-    wanted = sa.select(proposals).order_by(proposals.c.made_at.desc(), proposals.c.id.desc()).limit(limit)
+    order = (proposals.c.made_at, proposals.c.id)
+    wanted = sa.select(proposals).order_by(*(column.desc() for column in order)).limit(limit)
+    if after is not None:
+        last = find_in(c, after)
+        wanted = wanted.where(sa.tuple_(*order) < sa.tuple_(last.made_at.isoformat(), last.id))
     if cloud is not None:
         wanted = wanted.where(proposals.c.cloud == cloud)
     if job is not None:
         wanted = wanted.where(proposals.c.job == job)
     if states:
-        wanted = wanted.where(proposals.c.state.in_(states))
+        wanted = wanted.where(proposals.c.state.in_(list(states)))
     return [_proposal(row) for row in c.execute(wanted.with_for_update() if lock else wanted)]
 
 
@@ -196,6 +204,8 @@ def proposed_plan(store: Store, id: str) -> Plan:
 
 def _because(found: Proposal) -> str:
     match found:
+        case Proposal(state="suggested", operations=0):
+            return ", with nothing to carry out"
         case Proposal(state="suggested"):
             return (
                 f"; {found.job} is in mode {found.mode}: save it (watari plans show {found.id} -o plan.json) and carry "

@@ -16,7 +16,7 @@ from watari.act.durable.lease import Lease, bury
 from watari.act.durable.store import Store
 from watari.act.durable.tables import operations, runs
 from watari.act.journal import OVER
-from watari.errors import BadInput
+from watari.errors import NotFound
 
 log = logging.getLogger(__name__)
 APPLICATION: Final = "watari"
@@ -50,7 +50,7 @@ class Queue:
         again = runs.update().where(runs.c.id == run_id).values(epoch=runs.c.epoch + 1, stopping=False)
         with self.store.writing() as c:
             if not c.execute(again).rowcount:
-                raise BadInput(f'no run "{run_id}"; see `watari runs list`')
+                raise NotFound(f'no run "{run_id}"; see `watari runs list`')
 
     def fill(self, only: Collection[str] | None = None, but: Collection[str] = ()) -> int:
         """Queue whatever has to go on and nobody has, of all runs or of `only` some, `but` these; returns how many.

@@ -1,6 +1,7 @@
 """Runs, operations and their step records as rows, and back."""
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +12,7 @@ from watari.act.durable.store import Store
 from watari.act.durable.tables import entries, operations, plans, runs
 from watari.act.guard import holding
 from watari.act.journal import Entry, OperationRecord, Run, StepRecord, run_id
-from watari.errors import BadInput
+from watari.errors import BadInput, NotFound
 from watari.plan import codec
 from watari.plan.accompany import orchestrators_of
 from watari.plan.plan import Operation, Plan
@@ -102,7 +103,7 @@ def plan_of(store: Store, id: str) -> Plan:
     with store.reading() as c:
         text = c.scalar(sa.select(plans.c.text).where(plans.c.id == id))
     if text is None:
-        raise BadInput(f'no plan "{id}" is kept')
+        raise NotFound(f'no plan "{id}" is kept')
     return codec.loads(text, id)
 
 
@@ -114,7 +115,7 @@ def load_run(store: Store, id: str) -> Run:
         )
         row = found.first()
         if row is None:
-            raise BadInput(f'no run "{id}"; see `watari runs list`')
+            raise NotFound(f'no run "{id}"; see `watari runs list`')
         records = c.execute(sa.select(operations).where(operations.c.run_id == id).order_by(operations.c.seq)).all()
     plan = codec.loads(row.text, f"the plan of {id}")
     by_id = {op.id: op for op in plan.operations}
@@ -139,18 +140,29 @@ def list_runs(
     limit: int | None = None,
     cloud: str | None = None,
     plan: str | None = None,
+    ids: Collection[str] | None = None,
+    after: str | None = None,
 ) -> list[RunRow]:
-    """Runs (of a cloud, of a plan), newest first, with how many of their operations are in which state."""
-    wanted = sa.select(runs).order_by(runs.c.started_at.desc(), runs.c.id.desc())
+    """Runs (of a cloud, of a plan, these), newest first, with how many of their operations are in which state.
+
+    `after`: only those that come after this one. Raises BadInput if that is unknown.
+    """
+    order = (runs.c.started_at, runs.c.id)
+    wanted = sa.select(runs).order_by(*(column.desc() for column in order))
+    if ids is not None:
+        wanted = wanted.where(runs.c.id.in_(list(ids)))
     if cloud is not None:
         wanted = wanted.where(runs.c.cloud == cloud)
     if plan is not None:
         wanted = wanted.where(runs.c.plan_id == plan)
     if only_open:
         wanted = wanted.where(runs.c.ended_at.is_(None))
-    if limit is not None:
-        wanted = wanted.limit(limit)
     with store.reading() as c:
+        if after is not None:
+            if (last := c.execute(sa.select(*order).where(runs.c.id == after)).first()) is None:
+                raise NotFound(f'no run "{after}" to go on after')
+            wanted = wanted.where(sa.tuple_(*order) < sa.tuple_(*last))
+        wanted = wanted.limit(limit)
         rows = c.execute(wanted).all()
         grouped = sa.select(operations.c.run_id, operations.c.state, sa.func.count().label("n"))
         grouped = grouped.where(operations.c.run_id.in_(wanted.with_only_columns(runs.c.id).scalar_subquery()))

@@ -137,3 +137,13 @@ stops = sa.Table(
     sa.Column("why", sa.Text, nullable=False),
     sa.Column("at", sa.String, nullable=False),
 )
+
+audit = sa.Table(
+    "watari_audit",
+    metadata,
+    sa.Column("n", sa.Integer, primary_key=True, autoincrement=True),
+    *(
+        sa.Column(name, sa.Text, nullable=False)
+        for name in ("at", "by", "via", "address", "action", "cloud", "subject", "why", "outcome")
+    ),
+)

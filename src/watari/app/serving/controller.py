@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -38,22 +38,30 @@ def open_clouds(names: Sequence[str]) -> dict[str, Cloud]:
     return {name: open_cloud(name) for name in dict.fromkeys(names)}
 
 
+def policies(policy: str | None, clouds: Collection[str]) -> dict[str, PolicyFile]:
+    """The policy of each cloud. Raises BadInput for one that is wrong from the beginning."""
+    return {name: PolicyFile(policy) for name in clouds}
+
+
 def serve(
     store: Store,
     clouds: dict[str, Cloud],
-    policy: str | None,
     ended: threading.Event,
     say: Say,
     *,
+    files: Mapping[str, PolicyFile],
+    seen: Callable[[Reconciler], None] = lambda reconciler: None,
     worker: Callable[..., AbstractContextManager[Engine]] = runs.working,
 ) -> None:
-    """Look after the clouds until `ended`, then finish what is under way. `worker` makes what carries runs out.
+    """Look after the clouds until `ended`, then finish what is under way.
 
-    With SQLite a second process waits for the first to end; with PostgreSQL it works for it meanwhile. Raises BadInput
-    for a policy that is wrong from the beginning, Permanent when nothing can be carried out here.
+    `files` are the policies of the clouds; `seen` is called after every look, in the thread of its cloud;
+    `worker` makes what carries runs out.
+
+    With SQLite a second process waits for the first to end; with PostgreSQL it works for it meanwhile. Raises Permanent
+    when nothing can be carried out here.
     """
     say = _safely(say)
-    files = {name: PolicyFile(policy) for name in clouds}
     for name, cloud in clouds.items():
         cloud.recall = partial(with_benefits, store=store, cloud=name)
     with ExitStack() as stack:
@@ -61,7 +69,7 @@ def serve(
             engine := _take_turn(lambda: stack.enter_context(worker(store, None, clouds=clouds)), ended, say, files)
         ) is None:
             return
-        looking = [_Looking(store, engine, cloud, files[name], say, ended) for name, cloud in clouds.items()]
+        looking = [_Looking(store, engine, cloud, files[name], say, seen, ended) for name, cloud in clouds.items()]
         due = Due(store, say, lambda name: clouds.get(name) or open_cloud(name))
         leaving = threading.Thread(target=_leave_when, args=(ended, engine), daemon=True, name="leaving")
         try:
@@ -106,7 +114,7 @@ def _check(engine: Engine, looking: "list[_Looking]") -> None:
 
 
 def _take_turn(
-    begin: Callable[[], Engine], ended: threading.Event, say: Say, files: dict[str, PolicyFile]
+    begin: Callable[[], Engine], ended: threading.Event, say: Say, files: Mapping[str, PolicyFile]
 ) -> Engine | None:
     """A worker for every run; None if it `ended` before another process left the SQLite file to it."""
     told = ""
@@ -132,6 +140,7 @@ class _Looking:
     cloud: Cloud
     policy: PolicyFile
     say: Say
+    seen: Callable[[Reconciler], None]
     ended: threading.Event
     thread: threading.Thread = field(init=False)
     reconciler: Reconciler = field(init=False)
@@ -177,9 +186,16 @@ class _Looking:
         if (due or self.policy.text != self._followed) and not self.policy.settling:  # a changed policy counts at once
             self._looked_at, self._followed = time.monotonic(), self.policy.text
             self._report(self.reconciler.look())
+            self._show()
             self._begin()
             self.reconciler.withdraw_undecided()
         self._said.pop("database", None)
+
+    def _show(self) -> None:
+        try:
+            self.seen(self.reconciler)
+        except Exception:  # whoever only watches must not keep anything from being done
+            log.exception("showing %s", self.cloud.name)
 
     def _take_up(self, run: str) -> None:
         self.engine.enqueue(run)

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from watari.act.durable.leading import Place
-from watari.act.durable.proposals import Proposal
+from watari.act.durable.proposals import ASKED, Proposal
 from watari.act.durable.records import list_runs, plan_of
 from watari.act.durable.stops import stop_of
 from watari.act.durable.store import Store
@@ -75,10 +75,11 @@ class Reconciler:
     policy: PolicyFile
     begin: Callable[[str], None]
     memory: Memory | None = None
+    snapshot: ComputeSnapshot | None = None  # of the last look at which the cloud answered
+    made: Plan | None = None  # what was planned on it, if anybody needed help
     standing: Standing = field(init=False)
     own: OwnRuns = field(init=False)
     _decided: str = ""  # the automatic proposal that the last look stands for
-    _snapshot: ComputeSnapshot | None = None
     _left_out: tuple[Finding, ...] = ()
     _took_s: float = 0.0
     _kept_at: float = float("-inf")
@@ -108,6 +109,7 @@ class Reconciler:
         policy = self.policy.policy
         look = Look(self.cloud.clock.now().isoformat(), policy.serve.balance, policy.name, policy.serve.every_s)
         self.own.read(policy.calm.failed_cool_down_s)
+        self.standing.expire_asked(self.cloud.clock.now())
         if look.mode != "automatic":  # before anything is asked of the cloud: it may be long in answering
             self._take_back(f"serve.{JOB} is {look.mode} now")
         if look.mode == "off":
@@ -170,16 +172,16 @@ class Reconciler:
     def _decide(self, read: ComputeSnapshot, policy: Policy, look: Look) -> None:
         """Remember, plan and answer. A bug is trouble like any other: nothing is decided."""
         records = self.own.read(policy.calm.failed_cool_down_s)
-        snapshot = self._snapshot = with_own(read, records, policy)
+        snapshot = self.snapshot = with_own(read, records, policy)
         ours = {r.step.member for o in records if o.under_way for r in o.steps if isinstance(r.step, Detach)}
         self._left_out = tuple(f for f in self._left_out if f.subject not in ours)  # those are out for a reason
         look.findings = (*self._left_out, *look.findings)
         try:
             self.memory = remember(self._rested(snapshot.taken_at, policy), snapshot, policy)
             self._measure(self.memory, snapshot, policy, look)
-            made = None
+            made = self.made = None
             if not look.trouble and look.mode != "observe" and needs_help(self.memory, snapshot, policy):
-                made = plan(snapshot, policy, self.memory)
+                made = self.made = plan(snapshot, policy, self.memory)
                 look.findings = (*look.findings, *made.findings)
         except Exception as e:
             log.exception("planning for %s", self.cloud.name)
@@ -275,7 +277,7 @@ class Reconciler:
         fresh = one.id == self._decided and one.policy[0] == self.policy.text[0]
         if one.mode == "automatic" and not fresh:  # of an earlier look: the next one decides anew
             return None
-        if mode not in ("approve", "automatic"):
+        if one.mode != ASKED and mode not in ("approve", "automatic"):
             self.standing.conclude(one, "replaced", f"serve.{one.job} is {mode} now", now)
             return None
         if now > one.expires_at:
@@ -293,7 +295,7 @@ class Reconciler:
             return None
         if (run := self.standing.begin(one, made, now)) is None:  # a person took the approval back meanwhile
             return None
-        note_before(self.store, run, made, self.cloud, self._snapshot)
+        note_before(self.store, run, made, self.cloud, self.snapshot)
         self.begin(run)
         return run
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from watari.act.durable.leading import Place
 from watari.act.durable.proposals import (
+    ASKED,
     OPEN,
     Proposal,
     ProposalState,
@@ -86,9 +87,18 @@ class Standing:
                     settle(c, one.id, "replaced", why, now, was=("approved",))
 
     def approved(self) -> list[Proposal]:
-        """Those that are to begin, oldest first."""
-        found = list_proposals(self.place.store, cloud=self.place.cloud, job=self.job, states=("approved",))
-        return found[::-1]
+        """Those that are to begin, oldest first: of this job, and what people have asked for."""
+        found = list_proposals(self.place.store, cloud=self.place.cloud, states=("approved",))
+        return [one for one in reversed(found) if one.mode == ASKED or one.job == self.job]
+
+    def expire_asked(self, now: datetime) -> None:
+        """What people asked for and nobody decided on in time is over."""
+        waiting = list_proposals(self.place.store, cloud=self.place.cloud, states=("waiting",))
+        late = [one.id for one in waiting if one.mode == ASKED and now > one.expires_at]
+        if late:
+            with self.place.writing() as c:
+                for id in late:
+                    settle(c, id, "expired", "nobody decided in time", now, was=("waiting",))
 
     def modes(self, ids: Collection[str]) -> dict[str, str]:
         """In which mode the plans of these runs were proposed; runs that people began themselves are not in it."""
@@ -121,6 +131,8 @@ class Standing:
         """The proposal that stays as it is; the others are settled."""
         kept: Proposal | None = None
         for one in list_in(c, cloud=self.place.cloud, job=self.job, states=OPEN, lock=True):
+            if one.mode == ASKED:
+                continue
             agreed = one.state == "approved" and one.mode != "automatic"
             if agreed or not (found := _outdated(one, wanted, mode, policy, now, unknown)):
                 kept = kept or one
@@ -132,7 +144,8 @@ class Standing:
         """The rejection that holds for all that is wanted: people are not asked the same again until it expires."""
         subjects = {o.subject for o in wanted.operations}
         said_no = list_in(c, cloud=self.place.cloud, job=self.job, states=("rejected",))
-        return next((p for p in said_no if p.expires_at > now and subjects <= p.subjects), None)
+        held = (p for p in said_no if p.expires_at > now and p.mode != ASKED)
+        return next((p for p in held if subjects <= p.subjects), None)
 
     def _prune(self, now: datetime) -> None:
         """Forget, once an hour, what came to nothing long ago: a controller lives for months."""

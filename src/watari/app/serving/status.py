@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from watari.act.durable.leading import Seen, last_seen
-from watari.act.durable.stops import all_stops
+from watari.act.durable.stops import Stop, all_stops
 from watari.act.durable.store import Store
 from watari.plan.text import format_duration
 
@@ -23,6 +23,8 @@ class Status:
     doing: str
     trouble: str
     findings: tuple[dict[str, Any], ...]
+    stop: Stop | None
+    body: dict[str, Any]  # what else the last look saw, as it is kept
 
 
 def statuses(store: Store) -> list[Status]:
@@ -38,7 +40,7 @@ def statuses(store: Store) -> list[Status]:
         out.append(
             Status(
                 seen.cloud, seen.about if seen.alive else "", body.get("mode", ""), seen.age_s, body.get("starved"),
-                body.get("doing", ""), trouble, tuple(body.get("findings", ())),
+                body.get("doing", ""), trouble, tuple(body.get("findings", ())), stop, body,
             )
         )  # fmt: skip
     return out

@@ -1,0 +1,65 @@
+"""Answers to reads, made once for all who ask within half a second: a hundred open pages cost what one costs."""
+
+import asyncio
+import time
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Final
+
+import anyio.to_thread
+
+FRESH_S: Final = 0.5
+MOST: Final = 512  # different answers that are kept
+MOST_BYTES: Final = 4_000_000  # larger answers are not kept
+
+
+@dataclass(slots=True)
+class _Made:
+    """An answer, or one that is being made: `body` is a future until then."""
+
+    body: "asyncio.Future[bytes]"
+    until: float
+
+
+@dataclass(slots=True)
+class Fresh:
+    """Bodies by what was asked for. All methods are called on the one event loop; `make` runs in a thread."""
+
+    fresh_s: float = FRESH_S
+    _made: dict[Hashable, _Made] = field(default_factory=dict)
+
+    async def get(self, key: Hashable, make: Callable[[], bytes]) -> bytes:
+        """The answer that is kept, or a new one. What `make` raises is raised for all who wait for it."""
+        found = self._made.get(key)
+        if found is not None and (not found.body.done() or time.monotonic() < found.until):
+            return await asyncio.shield(found.body)
+        made = _Made(asyncio.get_running_loop().create_future(), float("inf"))
+        self._trim()
+        self._made[key] = made
+        try:
+            body = await anyio.to_thread.run_sync(make, abandon_on_cancel=False)
+        except BaseException as e:
+            self._drop(key, made)
+            made.body.set_exception(e) if isinstance(e, Exception) else made.body.cancel()
+            made.body.exception() if isinstance(e, Exception) else None  # nobody else may wait for it
+            raise
+        made.body.set_result(body)
+        made.until = time.monotonic() + self.fresh_s
+        if len(body) > MOST_BYTES:
+            self._drop(key, made)
+        return body
+
+    def forget(self) -> None:
+        """Something was changed: whoever asks now sees it."""
+        self._made.clear()
+
+    def _drop(self, key: Hashable, made: _Made) -> None:
+        if self._made.get(key) is made:
+            del self._made[key]
+
+    def _trim(self) -> None:
+        if len(self._made) >= MOST:
+            now = time.monotonic()
+            self._made = {key: one for key, one in self._made.items() if not one.body.done() or one.until > now}
+            while len(self._made) >= MOST:
+                del self._made[next(iter(self._made))]
