@@ -16,7 +16,7 @@ export function journalCard(run, names) {
   const lines = new Map();
   const field = h("input", { type: "search", id: "journal-filter", placeholder: "Filter: server, step, word", autocomplete: "off", spellcheck: "false", "aria-label": "Filter the journal" });
   const state = h("select", { "aria-label": "State" }, h("option", { value: "" }, "every state"),
-    ["intended", "running", "done", "failed", "undoing", "undone", "skipped"].map((one) => h("option", { value: one }, stateWord(one))));
+    ["intended", "running", "done", "failed", "undoing", "undone", "skipped"].map((one) => h("option", { value: one }, word(one))));
   const size = h("span");
   const body = h("tbody");
   const more = h("button", { type: "button", hidden: true }, "Show more");
@@ -88,7 +88,10 @@ export function journalCard(run, names) {
   };
 }
 
+// In the journal an intent is written down right before the cloud is asked.
+const word = (state) => (state === "intended" ? "asked" : stateWord(state));
+
 function row({ at, step, state, text }, subject) {
-  const words = state === "failed" ? h("td.bad", {}, "✕ failed") : h(`td.${state}`, {}, stateWord(state));
+  const words = state === "failed" ? h("td.bad", {}, "✕ failed") : h(`td.${state}`, {}, word(state));
   return h("tr", {}, h("td", {}, h("time", { datetime: at }, time(at))), h("td", { dir: "auto" }, subject), h("td", { dir: "auto" }, step), words, h("td.mute", { dir: "auto" }, text));
 }

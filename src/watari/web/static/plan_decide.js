@@ -21,7 +21,7 @@ export function decideBar(details, { store, say, go }) {
   const reject = h("button", { type: "button" }, "Reject plan…");
   const approve = h("button.main", { type: "submit" }, `Approve ${size}`);
   const error = h("p.error", { role: "alert", hidden: true });
-  const form = h("form.approve", { "aria-label": "Decision" }, verdict, told, h("span.grow"), error, warning, word, why, reject, approve);
+  const form = h("form.decide", { "aria-label": "Decision" }, verdict, told, h("span.grow"), error, warning, word, why, reject, approve);
   let plan = details;
   let busy = false;
 

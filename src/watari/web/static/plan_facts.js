@@ -75,8 +75,7 @@ export function because({ reasons, relieves, steps }) {
 export function chosen({ candidates, role }) {
   const [first] = candidates;
   if (!first) return "";
-  const facts = [first.steal === null ? "" : `steal ${percent(first.steal)}`, role ? `${first.same_role} ${role} there` : "",
-    `CPU ${percent(first.cpu_after)}`];
+  const facts = [first.steal === null ? "" : `steal ${percent(first.steal)}`, role ? `${first.same_role} ${role} there` : `CPU ${percent(first.cpu_after)}`];
   return `${first.host}: ${facts.filter(Boolean).join(", ")}`;
 }
 

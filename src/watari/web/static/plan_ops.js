@@ -37,7 +37,7 @@ function row(operation, number, store, on) {
   const move = moveOf(operation);
   const open = h("button.op", { type: "button", "aria-expanded": "false", "aria-label": `Operation ${number}, ${name}: candidates and steps` }, count(number));
   const server = move ? h("a", { href: store.at("map", subject), dir: "auto" }, name) : h("span", { dir: "auto" }, `${verbOf(operation)} ${name}`);
-  const line = h("tr.operation", { "data-operation": operation.id }, h("td.num", {}, open), h("td.name", {}, server), h("td.way", { dir: "auto" }, way(operation)),
+  const line = h("tr.operation", { "data-operation": operation.id }, h("td.num", {}, open), h("td.name", { title: name }, server), h("td.way", { dir: "auto", title: way(operation) }, way(operation)),
     h("td.steal", {}, steal(operation)), h("td.num", {}, copyWords(operation)),
     h("td.num", {}, duration(cost.seconds)), h("td.reason", {}, chips(operation),
       h("span", { dir: "auto" }, capital([because(operation), chosen(operation)].filter(Boolean).join("; "))),

@@ -154,10 +154,12 @@ function frame(context, box, number, chosen) {
   context.font = font(10, true);
   const width = context.measureText(number).width + 4;
   if (box.w < width + 2 || box.h < 8) return;
+  const left = box.x + (box.w - width) / (box.w > 40 ? 1 : 2); // a name may stand at the left
   context.fillStyle = colours.panel;
-  context.fillRect(box.x + (box.w - width) / 2, box.y + 1, width, box.h - 2);
+  context.fillRect(left, box.y, width, box.h);
+  context.strokeRect(box.x, box.y, box.w, box.h);
   context.fillStyle = colours.ink;
   context.textAlign = "center";
   context.textBaseline = "middle";
-  context.fillText(number, box.x + box.w / 2, box.y + box.h / 2 + 0.5);
+  context.fillText(number, left + width / 2, box.y + box.h / 2 + 0.5);
 }

@@ -28,7 +28,7 @@ export function statusLine(element, store) {
     element.hidden = !cloud;
     if (!cloud) return;
     setText(mode, cloud.mode || "no mode");
-    mode.className = `mode ${cloud.mode}`;
+    mode.dataset.mode = cloud.mode;
     setText(words, sentence(cloud.doing || MODES[cloud.mode] || "No controller looks after it"));
     words.title = MODES[cloud.mode] ?? "";
     setText(looked, lookedWords(cloud));

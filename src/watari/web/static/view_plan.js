@@ -37,9 +37,9 @@ export function planView(root, context, id) {
     const { plan: file } = plan;
     bar = decideBar(plan, context);
     const place = h("div");
-    root.replaceChildren(title(`Plan ${id}: ${plan.job}`, parts.chip, parts.note, parts.run), sums(plan, file), place, hostBars(file) ?? "",
+    root.replaceChildren(title(`Plan ${id}: ${plan.job}`, parts.chip, parts.note, parts.run), sums(plan, file), place,
       h("div.two", {}, file.operations.length ? operationsCard(file, context, { select: (one) => pictures?.select(one) }) : nothing(plan),
-        h("div.side", {}, refusals(file), findings(file))), bar.element);
+        h("div.side", {}, refusals(file), findings(file), hostBars(file))), bar.element);
     const draw = () => {
       if (pictures || !picture.cloud || plan.cloud !== picture.name || (plan.state !== "waiting" && plan.state !== "suggested")) return;
       pictures = pair(file, picture);
@@ -130,7 +130,7 @@ function refusal({ subject, name, code, why, help, candidates }) {
 
 function findings({ findings: all }) {
   if (!all.length) return null;
-  return card(".found", "Findings", h("span", {}, "when it was made"), h("ol.findings", {}, all.map(finding)));
+  return card(".noticed", "Findings", h("span", {}, "when it was made"), h("ol.findings", {}, all.map(finding)));
 }
 
 function nothing(plan) {

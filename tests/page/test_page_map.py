@@ -1,0 +1,97 @@
+"""The map on the page: what it shows, how it is found, and what a big cloud costs."""
+
+import pytest
+
+pytest.importorskip("playwright")
+
+from playwright.sync_api import Page as Tab
+from playwright.sync_api import expect
+
+from page.browser import Open
+from page.fake_desk import FakeDesk
+from page.served import Page
+from unit.web.fake_feed import FakeFeed
+
+COUNTED = """
+for (const name of ["fillRect", "strokeRect", "fillText", "stroke", "fill"]) {
+  const was = CanvasRenderingContext2D.prototype[name];
+  CanvasRenderingContext2D.prototype[name] = function (...how) { window.calls = (window.calls ?? 0) + 1; return was.apply(this, how); };
+}
+"""
+PAN = """async () => {
+  const canvas = document.getElementById("canvas"), box = canvas.getBoundingClientRect(), took = [], calls = [];
+  let last = performance.now();
+  for (let i = 0; i < 40; i += 1) {
+    window.calls = 0;
+    const at = { deltaY: i < 12 ? -300 : i < 28 ? 0 : 300, clientX: box.x + 300 + 9 * i, clientY: box.y + 200 + 4 * i, bubbles: true, cancelable: true };
+    canvas.dispatchEvent(new WheelEvent("wheel", at));
+    await new Promise(requestAnimationFrame);
+    await new Promise((done) => setTimeout(done));
+    const now = performance.now();
+    took.push(now - last);
+    calls.push(window.calls);
+    last = now;
+  }
+  took.sort((a, b) => a - b);
+  return { median_ms: took[20], worst_ms: took[39], most_calls: Math.max(...calls), elements: document.querySelectorAll("*").length };
+}"""
+
+
+def test_it_opens_with_zones_starved_servers_and_numbers(tab: Tab, desk: FakeDesk) -> None:
+    starved = desk.feed.state()["starved"]
+    expect(tab.locator("#size")).to_have_text("80 hosts · 1,000 servers")
+    expect(tab.locator("#strip")).to_contain_text("Starved servers now")
+    expect(tab.locator("#inspector .starved li").first).to_contain_text(desk.feed.names[starved[0]["server"]])
+    expect(tab.locator("#inspector .starved li")).to_have_count(len(starved))
+    expect(tab.locator("#under-way .flights li")).to_have_count(6)
+    expect(tab.locator("#canvas")).to_have_attribute("aria-label", "Map of 80 hosts and 1,000 servers")
+
+
+def test_what_moves_is_followed_live(tab: Tab, desk: FakeDesk) -> None:
+    share = tab.locator("#under-way .flights li .meter i").first
+    before = share.get_attribute("style")
+    desk.advance(5)
+    expect(share).not_to_have_attribute("style", before or "")
+
+
+def test_a_server_is_found_by_name_and_has_an_address(tab: Tab, desk: FakeDesk) -> None:
+    name = desk.feed.names[137]
+    expect(tab.locator("#size")).to_contain_text("hosts")
+    tab.keyboard.press("/")
+    tab.keyboard.type(name)
+    tab.keyboard.press("Enter")
+    expect(tab.locator("#inspector header .name")).to_have_text(name)
+    assert tab.url.endswith("#/map/id-137")
+    tab.keyboard.press("Escape")
+    expect(tab.locator("#inspector .starved").first).to_be_visible()
+    assert tab.url.endswith("#/map")
+
+
+def test_an_address_of_before_still_opens_its_server(open_page: Open, served: Page, desk: FakeDesk) -> None:
+    tab = open_page(f"{served.url}#/map/id-5")
+    expect(tab.locator("#inspector header .name")).to_have_text(desk.feed.names[5])
+
+
+def test_arrows_go_from_host_to_host_and_say_where(tab: Tab) -> None:
+    expect(tab.locator("#size")).to_contain_text("hosts")
+    tab.locator("#canvas").focus()
+    tab.keyboard.press("ArrowRight")
+    expect(tab.locator("#say")).to_contain_text("az1-h01")
+    tab.keyboard.press("ArrowDown")
+    expect(tab.locator("#say")).not_to_contain_text("az1-h01")
+    tab.keyboard.press("Enter")
+    expect(tab.locator("#inspector header .name")).to_be_visible()
+
+
+def test_ten_thousand_hosts_are_bounded_work(open_page: Open, capsys: pytest.CaptureFixture[str]) -> None:
+    desk = FakeDesk(FakeFeed(10_000), busy=False)
+    with Page(desk) as page:
+        tab = open_page("about:blank")
+        tab.add_init_script(COUNTED)
+        tab.goto(page.url)
+        expect(tab.locator("#size")).to_have_text("10,000 hosts · 125,000 servers", timeout=60_000)
+        found = tab.evaluate(PAN)
+    with capsys.disabled():
+        print(f"\n10,000 hosts, 125,000 servers, zooming and panning: {found}")
+    assert 10_000 <= found["most_calls"] < 30_000  # the whole cloud is a cell per host; nearer only what is in view
+    assert found["elements"] < 3000
