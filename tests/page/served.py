@@ -53,6 +53,9 @@ class Page:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for cloud in self.desk.clouds():
+            if hub := self.desk.hub(cloud.name):
+                hub.close()  # else its open streams would hold up the end
         if self._server is not None:
             self.stop()
 

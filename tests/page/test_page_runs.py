@@ -86,7 +86,7 @@ def test_undo_leads_to_the_plan_of_the_way_back(served: Page, open_page: Open) -
     tab.get_by_role("button", name=re.compile("^Undo")).click()
     expect(tab.get_by_role("dialog")).to_contain_text("Nothing moves yet: the plan waits for approval.")
     tab.get_by_role("dialog").get_by_role("button", name="Make the plan").click()
-    expect(tab.locator("h1")).to_have_text("Plan p-0bac0001: balance")
+    expect(tab.locator("#page h1")).to_have_text("Plan p-0bac0001: balance")
     expect(tab.get_by_role("button", name=re.compile("^Approve"))).to_be_visible()
 
 
@@ -147,4 +147,4 @@ def test_hundreds_of_operations_are_drawn_once_and_changed_alone(served: Page, o
 
 def test_the_header_leads_to_the_run_under_way(tab: Tab) -> None:
     tab.get_by_role("link", name=re.compile(f"^Run {RUN}: 6 of 16 done")).click()
-    expect(tab.locator("h1")).to_have_text(f"Run {RUN}")
+    expect(tab.locator("#page h1")).to_have_text(f"Run {RUN}")

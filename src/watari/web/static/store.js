@@ -3,7 +3,7 @@
 import { get, query } from "./api.js";
 import { address } from "./address.js";
 import { Stream } from "./events.js";
-import { now } from "./times.js";
+import { back } from "./times.js";
 
 const CHOSEN = "watari.cloud";
 const MOST = 100;
@@ -16,7 +16,7 @@ export class Store {
   constructor() {
     Object.assign(this, {
       me: null, clouds: new Map(), waiting: new Map(), open: new Map(), cloud: "", online: false, ready: false,
-      heard: 0, heardAt: 0, again: null, problem: null,
+      heard: 0, again: null, problem: null,
     });
     this.listeners = new Set();
     this.held = null; // events that come while everything is read anew
@@ -82,7 +82,11 @@ export class Store {
 
   hear() {
     this.heard = performance.now();
-    this.heardAt = now();
+  }
+
+  /** When the controller was last heard, by the cloud's clock. */
+  get heardAt() {
+    return back(performance.now() - this.heard);
   }
 
   async read() {

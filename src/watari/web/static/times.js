@@ -24,6 +24,9 @@ export function now() {
   return picture.at + (picture.pace === 1 ? performance.now() - picture.heard : 0);
 }
 
+/** What the cloud's clock said so many ms ago, as far as this page heard of it. */
+export const back = (ms) => (picture && picture.pace !== 1 ? picture.at : now() - ms);
+
 /** How the zone is called in which all times are shown: that of the cloud's picture, else this browser's. */
 export function zone() {
   if (picture) return picture.zone;
