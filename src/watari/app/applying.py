@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Final
 
+from watari.act.durable.audit import Actor, audited
 from watari.act.durable.records import load_run, policy_of
 from watari.act.durable.store import Store
 from watari.act.journal import Run
@@ -15,6 +17,7 @@ from watari.errors import Busy
 from watari.plan.plan import Plan
 from watari.policy.load import load_policy, policy_text
 
+NOBODY: Final = Actor("", "cli")
 Say = Callable[[str], None]
 Stopping = Callable[[], bool]
 
@@ -27,6 +30,7 @@ def apply(
     watch: Watch,
     stopping: Stopping,
     say: Say = lambda line: None,
+    actor: Actor | None = None,
 ) -> Applied:
     """Carry a plan out. On a real cloud it becomes a run in the database, which survives this process.
 
@@ -39,7 +43,8 @@ def apply(
     cloud = check_fresh(plan, policy, cloud_name)
     with opened(database) as store:
         seen = look_before(cloud)
-        run_id, new = runs.begin(store, plan, cloud, policy_text(policy_ref), starved_in(seen, policy))
+        with audited(store, actor or NOBODY, "apply plan", plan.id, "", cloud.name):
+            run_id, new = runs.begin(store, plan, cloud, policy_text(policy_ref), starved_in(seen, policy))
         if new:  # else some of it is done already: what is seen now is no "before"
             note_before(store, run_id, plan, cloud, seen)
         return finish(store, run_id, cloud, watch, stopping, say)

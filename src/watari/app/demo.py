@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from watari.act.journal import Entry, OperationRecord
+from watari.app.approvals import Approvals
 from watari.app.clouds import SimSize
 from watari.app.loop import Balancer, balancer
 from watari.app.replay import DAY_S, ROUND_S, STEP_S, Result, summarise
@@ -21,6 +22,7 @@ from watari.drivers.sim.spec import SimSpec
 from watari.jobs.balance import Memory, remember
 from watari.model.compute import HostName, ServerId
 from watari.observe.compute import compute_snapshot
+from watari.plan.plan import Plan
 from watari.policy.values import Policy
 
 MIDNIGHT = datetime(2026, 1, 5, tzinfo=UTC)  # a Monday
@@ -124,10 +126,19 @@ class Demo:
     """One day of a simulated cloud in virtual time. `advance` is one step; nothing here waits or prints.
 
     Until `switch_on_s` (seconds after midnight) the balancer only watches, as it did the day before: that is where its
-    look-ahead comes from. `score` counts from then on, `whole_day` from midnight.
+    look-ahead comes from. `score` counts from then on, `whole_day` from midnight. With `approve` plans wait for a
+    person, and time stands still meanwhile. While it is `stopped` nothing begins.
     """
 
-    def __init__(self, policy: Policy, size: SimSize, *, days: float = 1.0, switch_on_s: float = SWITCH_ON_S) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        size: SimSize,
+        *,
+        days: float = 1.0,
+        switch_on_s: float = SWITCH_ON_S,
+        approve: bool = False,
+    ) -> None:
         self.policy, self.size = policy, size
         self.spec: SimSpec = replace(account_cloud(size.hosts, size.servers, size.seed), name=size.name)
         self.cloud = SimCloud(self.spec, demand_for(self.spec, size.seed), MIDNIGHT, step_s=STEP_S)
@@ -137,6 +148,9 @@ class Demo:
         self.balancer: Balancer = balancer(self.cloud, self.cloud, self.cloud, policy, self.journal)
         self.balancer.memory = learned_day(self.spec, size.seed, policy)
         self.balancer.acting = switch_on_s <= 0
+        self.stopped = False
+        self.approvals = Approvals() if approve else None
+        self.balancer.agrees = self._agrees
         self.switch_on_s = switch_on_s
         self.score = Score.start(self.cloud, policy.detect)
         self.whole_day = Score.start(self.cloud, policy.detect)
@@ -166,6 +180,11 @@ class Demo:
 
     def advance(self) -> None:
         """One step of 15 s: a round of the balancer every minute, a tick while moves are under way."""
+        if self.approvals is not None:
+            if self.approvals.waits:
+                return
+            if (agreed := self.approvals.take()) is not None:
+                self.balancer.begin(agreed)
         if not self.acting and self.steps * STEP_S >= self.switch_on_s:
             self.balancer.acting = True
         if self.steps % self._every == 0:
@@ -192,6 +211,10 @@ class Demo:
     def starved_shadow(self) -> int:
         """How many would be, had nothing been done."""
         return int(self._judge(self.cloud.shadow_contention()).sum())
+
+    def _agrees(self, plan: Plan) -> bool:
+        """Whether a plan begins by itself."""
+        return not self.stopped and (self.approvals is None or self.approvals.agrees(plan))
 
     def _judge(self, c: Contention) -> NDArray[np.bool_]:
         return self.policy.detect.starved(c.steal, c.load_per_vcpu)
@@ -319,6 +342,8 @@ def run_demo(
                 break
             demo.advance()
         on_frame()
-        if seconds > 0:
+        if demo.approvals is not None and demo.approvals.waits:
+            time.sleep(1 / frames_per_s)
+        elif seconds > 0:
             time.sleep(max(0.0, 1 / frames_per_s - (time.monotonic() - now)))
     on_frame()

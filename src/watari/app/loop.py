@@ -1,5 +1,6 @@
 """The balancer as a loop: observe, measure, remember, plan, act; round by round, in whatever time the clock keeps."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -41,6 +42,7 @@ class Balancer:
     measuring: Measuring = field(default_factory=lambda: Measuring(SETTLE_S))
     skipped: int = 0
     acting: bool = True
+    agrees: Callable[[Plan], bool] = lambda plan: True  # whether a plan begins by itself
 
     def round(self, *, always_plan: bool = False) -> Plan | None:
         """Observe and, if somebody needs help (or `always_plan`), plan and submit. None: nothing was planned."""
@@ -66,10 +68,15 @@ class Balancer:
             self.plan = None
             return None
         self.plan = plan(snapshot, self.policy, self.memory)
-        if self.plan.operations and self.acting:
-            self.history.append(self.executor.submit(self.plan))
-            self.measuring.begin(self.history[-1], snapshot)
+        if self.plan.operations and self.acting and self.agrees(self.plan):
+            self.begin(self.plan)
         return self.plan
+
+    def begin(self, plan: Plan) -> None:
+        """Carry a plan out that was made on the last snapshot."""
+        assert self.snapshot is not None, "a plan was made"
+        self.history.append(self.executor.submit(plan))
+        self.measuring.begin(self.history[-1], self.snapshot)
 
     def tick(self) -> None:
         """Advance what is under way and start what the guard lets start."""

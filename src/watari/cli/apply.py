@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from watari.cli.base import WatariCommand
 from watari.cli.exits import DONE, INTERRUPTED, PARTLY
 from watari.cli.interrupts import Interrupts
-from watari.cli.options import add_cloud, add_database, add_policy, check_cloud
+from watari.cli.options import actor, add_cloud, add_database, add_policy, check_cloud
 from watari.errors import BadInput
 from watari.plan.render import render
 from watari.plan.steps import Attach, Detach
@@ -72,7 +72,7 @@ class Apply(WatariCommand):
             return INTERRUPTED
         place = parsed_args.policy, parsed_args.cloud, parsed_args.database
         return carried_out(
-            self, lambda watch, stopping, say: apply(plan, *place, watch, stopping, say), parsed_args.plan
+            self, lambda watch, stopping, say: apply(plan, *place, watch, stopping, say, actor()), parsed_args.plan
         )
 
 

@@ -11,6 +11,7 @@ from cliff.commandmanager import CommandManager
 NAMESPACE: Final = "watari.cli"
 COMMANDS: Final[dict[str, str]] = {
     "apply": "watari.cli.apply:Apply",
+    "audit": "watari.cli.audit:Audit",
     "demo": "watari.cli.demo:DemoDay",
     "exporter": "watari.cli.exporter:Exporter",
     "go": "watari.cli.stop:Go",

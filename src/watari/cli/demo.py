@@ -14,6 +14,7 @@ from watari.errors import BadInput
 
 if TYPE_CHECKING:
     from watari.app.demo import Demo
+    from watari.web.api.context import Api
     from watari.web.hub import Hub
 
 PORT = 8765
@@ -33,6 +34,7 @@ class DemoDay(WatariCommand):
         examples:
           watari demo
           watari demo --cloud sim:40/500@7 --policy cautious --seconds 120
+          watari demo --approve                    you decide: plans wait on the page
           watari demo --stay                       the page stays after the last hour, until Ctrl-C
           watari demo --seconds 0 --no-page        as fast as it goes: only the numbers
     """
@@ -54,6 +56,9 @@ class DemoDay(WatariCommand):
             metavar="N",
             help=f"of the page on 127.0.0.1; default: {PORT}, or any if that is taken",
         )
+        parser.add_argument(
+            "--approve", action="store_true", help="plans wait for you on the page, and time stands still meanwhile"
+        )
         parser.add_argument("--no-page", action="store_true", help="serve no page")
         parser.add_argument("--no-view", action="store_true", help="a line per hour instead of the live view")
         parser.add_argument("--stay", action="store_true", help="keep the page when the day is over, until Ctrl-C")
@@ -68,7 +73,9 @@ class DemoDay(WatariCommand):
         if parsed_args.stay and parsed_args.no_page:
             raise BadInput("--stay keeps the page, --no-page serves none: leave one of them away")
         live = self.stdout.isatty() and not parsed_args.no_view
-        demo = Demo(policy, size)
+        if parsed_args.approve and parsed_args.no_page:
+            raise BadInput("--approve waits for you on the page, --no-page serves none: leave one of them away")
+        demo = Demo(policy, size, approve=parsed_args.approve)
         with ExitStack() as stack:
             url, publish = "", _nothing
             if not parsed_args.no_page:
@@ -113,28 +120,39 @@ class DemoDay(WatariCommand):
 @contextmanager
 def _page(demo: "Demo", seconds: float, port: int | None) -> Iterator[tuple[str, Callable[[], None]]]:
     """Serve the page; gives its address and what has to be called after every batch of steps."""
+    from watari.web.api.callers import Anybody, Rules
+    from watari.web.api.context import Api
+    from watari.web.api.demo_desk import DemoDesk
+    from watari.web.api.guards import Rates
     from watari.web.details import Inspector
     from watari.web.feed import DemoFeed
     from watari.web.hub import Hub
 
     hub, feed = Hub(Inspector(demo).details), DemoFeed(demo, pace=DAY_S / seconds if seconds > 0 else DAY_S)
     hub.publish_state(feed.state())
-    with _served(hub, port) as url:
+    api = Api(DemoDesk(demo, hub), Anybody(), Rules(), Rates("1000/second"))
+    with _served(api, hub, port) as url:
         yield url, lambda: hub.publish_tick(feed.tick())
 
 
 @contextmanager
-def _served(hub: "Hub", port: int | None) -> Iterator[str]:
+def _served(api: "Api", hub: "Hub", port: int | None) -> Iterator[str]:
     """The page's address. A port that was asked for must be free; the usual one need not. Raises BadInput."""
-    from watari.web.server import PageServer
+    from watari.web.api.app import create_api
+    from watari.web.serving import Server
 
+    def closing() -> None:
+        hub.close()
+        api.streams.close()
+
+    app = create_api(api, loopback=True)
     with ExitStack() as stack:
         try:
-            page = stack.enter_context(PageServer(hub, port=PORT if port is None else port))
+            page = stack.enter_context(Server(app, port=PORT if port is None else port, closing=closing))
         except BadInput:
             if port is not None:
                 raise
-            page = stack.enter_context(PageServer(hub, port=0))
+            page = stack.enter_context(Server(app, closing=closing))
         yield page.url
 
 

@@ -5,8 +5,12 @@ import getpass
 import os
 import socket
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from watari.errors import BadInput
+
+if TYPE_CHECKING:
+    from watari.act.durable.audit import Actor
 
 SIM = "sim[:HOSTS[/SERVERS]][@SEED]"
 
@@ -39,6 +43,13 @@ def add_database(parser: argparse.ArgumentParser) -> None:
         help="where runs are kept: a SQLite file or postgresql://... (default: $WATARI_DATABASE, else runs.db in the "
         "state directory)",
     )
+
+
+def actor() -> "Actor":
+    """The same, for the record of changes (watari audit)."""
+    from watari.act.durable.audit import Actor
+
+    return Actor(whoami(), "cli")
 
 
 def whoami() -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from watari.cli.base import TextLister, WatariCommand, WatariLister
 from watari.cli.exits import DONE
-from watari.cli.options import add_database, check_output, whoami
+from watari.cli.options import actor, add_database, check_output, whoami
 from watari.errors import BadInput
 from watari.plan.text import count, printable
 
@@ -97,6 +97,10 @@ class PlansShow(TextLister):
 class _Decide(WatariCommand):
     approve = True
 
+    @property
+    def verb(self) -> str:
+        return "approve" if self.approve else "reject"
+
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.add_argument("plan", metavar="PLAN", help="its id (watari plans list)")
@@ -107,8 +111,9 @@ class _Decide(WatariCommand):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
+        from watari.act.durable.audit import audited
         from watari.act.durable.leading import last_seen
-        from watari.act.durable.proposals import decide
+        from watari.act.durable.proposals import decide, find_proposal
         from watari.act.durable.stops import stop_of
         from watari.app import database
 
@@ -116,7 +121,11 @@ class _Decide(WatariCommand):
         if not self.approve and not why:
             raise BadInput("--why is empty: say what is wrong with the plan")
         with database.opened(parsed_args.database) as store:
-            found = decide(store, parsed_args.plan, approve=self.approve, by=whoami(), why=why, now=datetime.now(UTC))
+            cloud = find_proposal(store, parsed_args.plan).cloud
+            with audited(store, actor(), f"{self.verb} plan", parsed_args.plan, why, cloud):
+                found = decide(
+                    store, parsed_args.plan, approve=self.approve, by=whoami(), why=why, now=datetime.now(UTC)
+                )
             alive = any(seen.alive and seen.cloud == found.cloud for seen in last_seen(store))
             stop = stop_of(store, found.cloud)
         operations = count(found.operations, "operation")

@@ -8,7 +8,7 @@ from watari.cli.apply import carried_out
 from watari.cli.base import WatariCommand, WatariLister
 from watari.cli.exits import DONE, INTERRUPTED, PARTLY
 from watari.cli.interrupts import Interrupts
-from watari.cli.options import add_database
+from watari.cli.options import actor, add_database
 from watari.plan.text import count, printable
 
 if TYPE_CHECKING:
@@ -103,6 +103,7 @@ class RunsResume(WatariCommand):
         return _with_run(super().get_parser(prog_name))
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
+        from watari.act.durable.audit import audited
         from watari.app import applying, database
 
         with database.opened(parsed_args.database) as store:
@@ -112,6 +113,8 @@ class RunsResume(WatariCommand):
                     applying.measure(store, row.id, lambda: interrupts.stopping, self.hint)
                 self.hint(f"{row.id} is over ({row.state}); see `watari runs show {row.id}`")
                 return DONE if row.state == "done" else PARTLY
+            with audited(store, actor(), "resume run", row.id, "", row.cloud):
+                pass  # from here on the run's own journal tells
             return carried_out(
                 self, lambda watch, stopping, say: applying.resume(store, row.id, watch, stopping, say), row.id
             )
@@ -133,11 +136,13 @@ class RunsCancel(WatariCommand):
         return _with_run(super().get_parser(prog_name))
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
+        from watari.act.durable.audit import audited
         from watari.app import database, runs
 
         with database.opened(parsed_args.database) as store:
             row = database.find_run(store, parsed_args.run)
-            run = runs.cancel(store, row.id, lambda run, now: None)
+            with audited(store, actor(), "cancel run", row.id, "", row.cloud):
+                run = runs.cancel(store, row.id, lambda run, now: None)
             if run is None:
                 self.hint(f"told; watch it with `watari runs show {row.id}`")
                 return DONE
@@ -169,6 +174,7 @@ class RunsUndo(WatariCommand):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
+        from watari.act.durable.audit import audited
         from watari.app import applying, database, runs
         from watari.cli.apply import agreed
         from watari.plan.render import render
@@ -183,7 +189,8 @@ class RunsUndo(WatariCommand):
             if not parsed_args.yes and not agreed(self, f"Carry out {count(len(plan.operations), 'operation')}?"):
                 self.hint("nothing was done")
                 return INTERRUPTED
-            back, _ = runs.begin(store, plan, cloud, policy)
+            with audited(store, actor(), "undo run", row.id, "", row.cloud):
+                back, _ = runs.begin(store, plan, cloud, policy)
             return carried_out(
                 self, lambda watch, stopping, say: applying.finish(store, back, cloud, watch, stopping, say), back
             )

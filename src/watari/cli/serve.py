@@ -70,7 +70,7 @@ class Serve(WatariCommand):
             files = policies(parsed_args.policy, clouds)
             if address is not None:
                 self._say(f"metrics on http://{stack.enter_context(listening(registry(store), address))}/metrics")
-            seen: "Callable[[Reconciler], None]" = _unseen
+            seen: Callable[[Reconciler], None] = _unseen
             if settings is not None:
                 from watari.web.api.served import served
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from watari.cli.base import WatariLister
 from watari.cli.exits import FINDINGS
-from watari.cli.options import add_database
+from watari.cli.options import actor, add_database
 from watari.plan.text import format_duration, printable
 
 COLUMNS = ("Cloud", "Mode", "Looked", "Starved", "Doing", "Trouble", "Controller")
@@ -39,6 +39,7 @@ class StatusList(WatariLister):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
+        from watari.act.durable.audit import audited
         from watari.act.durable.leading import forget
         from watari.app import database
         from watari.app.serving.status import statuses
@@ -47,7 +48,8 @@ class StatusList(WatariLister):
         self.check_columns(parsed_args, columns)
         with database.opened(parsed_args.database) as store:
             if parsed_args.forget:
-                forget(store, parsed_args.forget)
+                with audited(store, actor(), "forget cloud", parsed_args.forget, "", parsed_args.forget):
+                    forget(store, parsed_args.forget)
             found = statuses(store)
             self.afterword = (
                 "" if found else f"no controller has worked with {store.shown} yet: watari serve --cloud NAME"

@@ -5,8 +5,10 @@ from datetime import UTC, datetime
 
 from watari.cli.base import WatariCommand
 from watari.cli.exits import DONE
-from watari.cli.options import add_database, whoami
+from watari.cli.options import actor, add_database, whoami
 from watari.errors import BadInput
+
+ALL = "all clouds"
 
 
 class Stop(WatariCommand):
@@ -29,13 +31,15 @@ class Stop(WatariCommand):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
+        from watari.act.durable.audit import audited
         from watari.act.durable.stops import clouds_known, set_stop
         from watari.app import database
 
         if not (why := " ".join(parsed_args.why.split())):
             raise BadInput("--why is empty: say what others have to know")
         with database.opened(parsed_args.database) as store:
-            stop = set_stop(store, parsed_args.cloud, whoami(), why, datetime.now(UTC))
+            with audited(store, actor(), "stop", parsed_args.cloud or ALL, why, parsed_args.cloud):
+                stop = set_stop(store, parsed_args.cloud, whoami(), why, datetime.now(UTC))
             known = clouds_known(store)
         if parsed_args.cloud and parsed_args.cloud not in known:
             others = f"; it knows {', '.join(sorted(known))}" if known else ""
@@ -60,11 +64,13 @@ class Go(WatariCommand):
         return _with_cloud(super().get_parser(prog_name))
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
+        from watari.act.durable.audit import audited
         from watari.act.durable.stops import lift_stop, stop_of
         from watari.app import database
 
         with database.opened(parsed_args.database) as store:
-            was = lift_stop(store, parsed_args.cloud)
+            with audited(store, actor(), "go", parsed_args.cloud or ALL, "", parsed_args.cloud):
+                was = lift_stop(store, parsed_args.cloud)
             still = stop_of(store, parsed_args.cloud)
         self.hint(f"{f'{was.cloud} goes' if was.cloud else 'all clouds go'} on; it was stopped for: {was}")
         if still is not None:

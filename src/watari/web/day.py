@@ -34,7 +34,7 @@ class Day:
     _last: tuple[datetime, float] | None = None  # look, and cores stolen then
 
     def add(self, at: datetime, readings: Readings, snapshot: ComputeSnapshot, policy: Policy) -> None:
-        """Count a look. Time before it counts at what the look before has seen; a clock that was set back begins anew."""
+        """Count a look. The time since the one before counts at what that has seen; a clock set back begins anew."""
         vcpus = np.array([snapshot.servers[id].vcpus for id in readings.ids], np.float64)
         known = readings.known
         stolen = float((readings.steal[known] * vcpus[known]).sum())

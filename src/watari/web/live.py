@@ -183,7 +183,7 @@ class LiveFeed:
                 intent: page.Intent = "moving" if id in flying else "planned"
                 out.append(starving(s, intent, self._hosts.get(op.target), op.waits_why))
             else:
-                out.append(standing(s, refused.get(id), acts=last.acts))
+                out.append(standing(s, refused.get(id), acts=last.acts or last.made is not None))
         return out
 
 

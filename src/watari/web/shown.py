@@ -120,7 +120,7 @@ def starving(server: int, intent: page.Intent, to: int | None, why: str) -> page
 
 def standing(server: int, refusal: Refusal | None, *, acts: bool) -> page.Starved:
     """A starved server that no operation moves."""
-    if refusal is None and not acts:
+    if not acts:
         return starving(server, "refused", None, "The balancer only watches yet.")
     if refusal is None:
         return starving(server, "planned", None, "seen just now, judged in the next round")

@@ -165,3 +165,42 @@ def test_serve_does_not_begin_with_a_policy_that_is_wrong(run: Run, monkeypatch:
     ended = run("serve", "--cloud", "prod", "--policy", "bad.yaml")
     assert ended.code == 2
     assert "bad.yaml:1: serve.balance" in ended.err
+
+
+def test_what_people_change_is_written_down_with_who_why_and_what_came_of_it(
+    run: Run, store: Store, plan: Plan
+) -> None:
+    assert run("audit").err.startswith("nobody has changed anything in ")
+    id = proposed(store, plan)
+    run("plans", "reject", id, "--why", "a backup")
+    run("plans", "approve", id)
+    run("stop", "--cloud", "prod", "--why", "storage")
+    run("go", "--cloud", "prod")
+    rows = json.loads(run("audit", "-f", "json").out)
+    told = [(row["Action"], row["Subject"], row["Why"], row["Outcome"]) for row in rows]
+    assert told[0] == ("go", "prod", "", "done")
+    assert told[1] == ("stop", "prod", "storage", "done")
+    assert told[2][:3] == ("approve plan", id, "")
+    assert "it is rejected" in told[2][3]
+    assert told[3] == ("reject plan", id, "a backup", "done")
+    assert {(row["By"], row["Via"], row["Cloud"]) for row in rows} == {(whoami(), "cli", "prod")}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--api-rate", "5/second"], "add --api HOST:PORT"),
+        (["--api", "0.0.0.0:0"], "needs --api-keystone CLOUD"),
+        (["--api", "127.0.0.1"], "--api 127.0.0.1: write an address and a port"),
+        (["--api", "127.0.0.1:0", "--api-rate", "often"], '"often" is no rate'),
+        (["--api", "127.0.0.1:0", "--api-rules", "nowhere.yaml"], "nowhere.yaml: there is no such file of rules"),
+        (["--api", "127.0.0.1:0", "--api-keystone", "nowhere"], "--api-keystone nowhere"),
+    ],
+)
+def test_an_api_that_cannot_be_served_is_said_at_once(
+    run: Run, monkeypatch: pytest.MonkeyPatch, options: list[str], words: str
+) -> None:
+    monkeypatch.setattr("watari.app.serving.controller.open_cloud", lambda name: None)
+    ended = run("serve", "--cloud", "prod", *options)
+    assert ended.code == 2
+    assert words in ended.err

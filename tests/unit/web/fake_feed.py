@@ -21,7 +21,6 @@ from watari.web.contract import (
     Strip,
 )
 from watari.web.hub import Hub
-from watari.web.server import PageServer
 
 STEP_S = 300
 DAY = datetime(2022, 6, 14, tzinfo=timezone(timedelta(hours=9), "JST"))
@@ -378,7 +377,9 @@ def main() -> None:
     feed = FakeFeed(options.hosts, pace=options.pace, at_s=options.at)
     hub = Hub(feed.details)
     hub.publish_state(feed.state())
-    with PageServer(hub, port=options.port) as page:
+    from unit.web.one_hub import page_server
+
+    with page_server(hub, options.port) as page:
         print(page.url, flush=True)
         while feed.at_s < 86_399:
             time.sleep(1 / options.rate)

@@ -22,12 +22,13 @@ from watari.web.api.callers import Unauthorised
 from watari.web.api.context import Api, Forbidden
 from watari.web.api.guards import READING, SameOrigin, SmallBodies, TooMuch
 from watari.web.headers import LoopbackOnly, SecurityHeaders
-from watari.web.problems import problem, problem_of
+from watari.web.problems import MEDIA_TYPE, problem, problem_of
 
 log = logging.getLogger(__name__)
 VERSION: Final = "/v1"
+_PROBLEM: Final = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 _ERRORS: Final[dict[int | str, dict[str, Any]]] = {
-    status: {"model": m.Problem, "description": text}
+    status: {"description": text, "content": _PROBLEM}
     for status, text in {
         400: "The request means nothing.",
         401: "No token, or none of ours.",
@@ -60,6 +61,16 @@ def create_api(api: Api, *, loopback: bool) -> FastAPI:
     for kind in (WatariError, Unauthorised, Forbidden, TooMuch):
         app.add_exception_handler(kind, _watari_error)
     app.add_exception_handler(Exception, _bug)
+    describe = app.openapi
+
+    def described() -> dict[str, Any]:
+        """With the one schema that no route answers by itself."""
+        whole = describe()
+        schema = m.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        whole["components"]["schemas"].setdefault("Problem", schema)
+        return whole
+
+    app.openapi = described  # type: ignore[method-assign]
     return app
 
 

@@ -81,7 +81,7 @@ class SmallBodies:
 
     async def _read(self, receive: Receive) -> bytes | None:
         """The whole body; None when it is too large."""
-        parts, size = [], 0
+        parts, size = list[bytes](), 0
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":

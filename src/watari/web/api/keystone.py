@@ -34,7 +34,9 @@ class KeystoneTokens:
     @classmethod
     def of_cloud(cls, name: str) -> "KeystoneTokens":
         """With the credentials of a section in clouds.yaml. Raises BadInput for one that is not there."""
-        logging.getLogger("keystonemiddleware._common.config").setLevel(logging.ERROR)  # of the account it says "not known"
+        logging.getLogger("keystonemiddleware._common.config").setLevel(
+            logging.ERROR
+        )  # of the account it says "not known"
         return cls(auth_token.AuthProtocol(_tell, _settings(name)))
 
     def caller(self, headers: Mapping[str, str]) -> Caller:

@@ -91,7 +91,7 @@ class Cloud(Answer):
 class Plan(Answer):
     """A plan of a controller or of a person, and what was decided about it.
 
-    `mode` is that of the job when it was made; "asked" when a person asked for it. `starved`: servers, when it was made.
+    `mode` is that of the job when it was made, "asked" when a person wanted it. `starved`: servers, when it was made.
     """
 
     id: str

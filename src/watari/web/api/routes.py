@@ -73,7 +73,7 @@ async def state(request: Request, api: Ctx, caller: Reader, cloud: CloudName) ->
         raise Transient(f"{cloud} has not been looked at yet; try again in a moment")
     headers = {"Cache-Control": "no-store", "Vary": "Accept-Encoding"}
     if "gzip" in request.headers.get("accept-encoding", ""):
-        body = await anyio.to_thread.run_sync(lambda: gzip.compress(body, compresslevel=5, mtime=0))
+        body = await anyio.to_thread.run_sync(gzip.compress, body, 5)
         headers["Content-Encoding"] = "gzip"
     return Response(body, media_type="application/json", headers=headers)
 

@@ -1,6 +1,6 @@
 """The routes of version 1 that stream: a cloud's live picture, and what changes."""
 
-from typing import Final
+from typing import Any, Final
 
 import anyio.to_thread
 from fastapi import APIRouter
@@ -13,7 +13,9 @@ from watari.web.sse import EventStream, of_hub
 
 MOST_PICTURES: Final = 256  # open streams of live pictures: each may hold a full state that its client does not read
 MOST_LISTENERS: Final = 2000
-_EVENTS: Final = {200: {"content": {"text/event-stream": {}}, "description": "Server-sent events."}}
+_EVENTS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {"text/event-stream": {}}, "description": "Server-sent events."}
+}
 
 router = APIRouter()
 

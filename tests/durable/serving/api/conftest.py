@@ -54,7 +54,7 @@ class Office:
         self.feed.look(self.desk.reconciler)
 
     def client(self, token: str = "deciding") -> httpx.Client:
-        headers = {"X-Auth-Token": token.encode()} if token else {}
+        headers = {b"X-Auth-Token": token.encode()} if token else {}
         return httpx.Client(base_url=self.url, headers=headers, timeout=20, trust_env=False)
 
 

@@ -114,11 +114,16 @@ def test_every_change_is_written_down_with_who_and_why_and_what_came_of_it(offic
         client.put("/v1/stops", json={"why": "storage"})
     with here.client("ruling") as client:
         lines = client.get("/v1/audit?limit=2").json()
-        assert [(line["action"], line["outcome"]) for line in lines["items"]][0] == ("stop", "done")
+        assert (lines["items"][0]["action"], lines["items"][0]["outcome"]) == ("stop", "done")
         rest = client.get(f"/v1/audit?after={lines['next']}").json()
     (first,) = rest["items"]
     assert (first["by"], first["via"], first["address"]) == ("mai@Default", "api", "127.0.0.1")
-    assert (first["action"], first["subject"], first["why"], first["outcome"]) == ("reject plan", id, "a backup", "done")
+    assert (first["action"], first["subject"], first["why"], first["outcome"]) == (
+        "reject plan",
+        id,
+        "a backup",
+        "done",
+    )
     assert "it is rejected" in audit_lines(here.desk.store)[1].outcome
 
 

@@ -15,7 +15,7 @@ from watari.errors import BadInput, Permanent
 from watari.web.api.callers import Caller, Rules, local_token
 
 READS = ("/v1/me", "/v1/clouds", "/v1/plans", "/v1/runs", "/v1/stops", "/v1/policies")
-CHANGES = (
+CHANGES: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("POST", "/v1/plans/p-1/approve", {}),
     ("POST", "/v1/plans", {"job": "balance", "cloud": NAME}),
     ("POST", "/v1/runs/r-1/cancel", {}),
@@ -132,7 +132,7 @@ def raw(office: Office, text: bytes, more: int = 0) -> bytes:
     return got
 
 
-HEAD = "POST /v1/policies/validate HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Auth-Token: deciding\r\nContent-Type: application/json\r\n"
+HEAD = "POST /v1/policies/validate HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Auth-Token: deciding\r\n"
 
 
 def test_a_body_of_100_mb_is_refused_before_it_is_read(office: Open) -> None:
@@ -177,7 +177,9 @@ def test_a_body_that_never_comes_is_not_waited_for(office: Open, monkeypatch: py
 )
 def test_no_path_leads_out(office: Open, path: str) -> None:
     here = office()
-    got = raw(here, f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Auth-Token: ruling\r\nConnection: close\r\n\r\n".encode())
+    got = raw(
+        here, f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Auth-Token: ruling\r\nConnection: close\r\n\r\n".encode()
+    )
     assert got.split(b" ")[1] in (b"404", b"422", b"405", b"400"), got[:200]
     assert b"root:" not in got
     assert b"import" not in got

@@ -1,4 +1,4 @@
-"""Tokens of Keystone, through the real keystonemiddleware; Keystone itself is a fake here, and real in the lab's tests."""
+"""Tokens of Keystone, through the real keystonemiddleware. Keystone is a fake here, and real in the lab's tests."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -81,7 +81,9 @@ def test_a_cloud_that_is_not_there_is_named(away: Keystone) -> None:
         KeystoneTokens.of_cloud("nowhere")
 
 
-def test_the_account_s_password_is_in_no_message(away: Keystone, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_account_s_password_is_in_no_message(
+    away: Keystone, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     write(tmp_path, away.url, "wrong-hunter2")
     with pytest.raises((Transient, Unauthorised)) as caught:
         KeystoneTokens.of_cloud("prod").caller({"x-auth-token": "t1"})
