@@ -1,4 +1,4 @@
-"""A desk in memory: one cloud with plans and runs that go on when the test says so. Only this is fake; the API is real."""
+"""A desk in memory: a cloud whose plans and runs go on when the test says so. Only this is fake; the API is real."""
 
 import threading
 from collections.abc import Sequence
@@ -9,8 +9,8 @@ from page import plans as make
 from page import progress
 from unit.web.fake_feed import DAY, FakeFeed
 from watari.errors import BadInput, NotFound
-from watari.plan.plan import Plan
 from watari.plan.codec import plan_to_dict
+from watari.plan.plan import Plan
 from watari.plan.render import render
 from watari.web.api import models as m
 from watari.web.api.desk import By, Change
@@ -48,10 +48,25 @@ class FakeDesk:
         return DAY + timedelta(seconds=self.feed.at_s)
 
     def _fill(self) -> None:
-        ago = lambda s: self.now - timedelta(seconds=s)  # noqa: E731
-        self.add(make.balance(self.feed, "p-5a1c0031", ago(90_000)), "rejected", decided_by="m.sato", why="not during the sale")
-        self.add(make.balance(self.feed, "p-4d09e2b7", ago(8000)), "replaced", why="another plan wants other servers moved")
-        self.add(make.balance(self.feed, "p-77aa0417", ago(700)), "begun", decided_by="m.sato", decided_at=ago(652), run="r-0772c0de")
+        def ago(seconds: float) -> datetime:
+            return self.now - timedelta(seconds=seconds)
+
+        self.add(
+            make.balance(self.feed, "p-5a1c0031", ago(90_000)),
+            "rejected",
+            decided_by="m.sato",
+            why="not during the sale",
+        )
+        self.add(
+            make.balance(self.feed, "p-4d09e2b7", ago(8000)), "replaced", why="another plan wants other servers moved"
+        )
+        self.add(
+            make.balance(self.feed, "p-77aa0417", ago(700)),
+            "begun",
+            decided_by="m.sato",
+            decided_at=ago(652),
+            run="r-0772c0de",
+        )
         self.add(make.drain(self.feed, "p-dd5e0419", ago(240), "az2-h04"), "waiting")
         self.add(make.balance(self.feed, "p-3f9a0418", ago(40), cold=1), "waiting")
         self.begin("r-0701beef", "p-4d09e2b7", progress.of_plan(self._whole["p-4d09e2b7"], "r-0701beef"), ago(7900))
@@ -65,11 +80,20 @@ class FakeDesk:
     def add(self, plan: Plan, state: m.PlanState, **more: object) -> None:
         self._whole[plan.id] = plan
         known: dict[str, object] = {
-            "id": plan.id, "cloud": plan.cloud, "job": plan.job, "mode": "approve" if plan.job == "balance" else "asked",
-            "state": state, "why": "", "made_at": plan.made_at, "expires_at": plan.expires_at,
-            "operations": len(plan.operations), "starved": plan.forecast.starved_before, "decided_by": "", "decided_at": None,
+            "id": plan.id,
+            "cloud": plan.cloud,
+            "job": plan.job,
+            "mode": "approve" if plan.job == "balance" else "asked",
+            "state": state,
+            "why": "",
+            "made_at": plan.made_at,
+            "expires_at": plan.expires_at,
+            "operations": len(plan.operations),
+            "starved": plan.forecast.starved_before,
+            "decided_by": "",
+            "decided_at": None,
             "run": None,
-        }  # fmt: skip
+        }
         if state in ("rejected",):
             known["decided_at"] = plan.made_at
         self._set_plan(m.Plan.model_validate(known | more))
@@ -87,10 +111,18 @@ class FakeDesk:
         self._journal = [line.model_copy(update={"n": n}) for n, line in enumerate(self._journal, 1)]
         self._set_run(
             m.Run(
-                id=run, plan=plan, job=whole.job, cloud="tokyo-1", state="running", started_at=at, ended_at=None,
-                counts=self._counts(run), starved_before=whole.forecast.starved_before, starved_after=None,
+                id=run,
+                plan=plan,
+                job=whole.job,
+                cloud="tokyo-1",
+                state="running",
+                started_at=at,
+                ended_at=None,
+                counts=self._counts(run),
+                starved_before=whole.forecast.starved_before,
+                starved_after=None,
             )
-        )  # fmt: skip
+        )
 
     def advance(self, seconds: float = 1.0) -> None:
         """Time goes by: moves go on, approved plans begin, their operations one after the other."""
@@ -109,20 +141,42 @@ class FakeDesk:
             self.trouble = trouble
             self._tell_cloud()
 
-    # The desk -----------------------------------------------------------------------------------------------------------
+    # The desk ---------------------------------------------------------------------------------------------------------
 
     def clouds(self) -> Sequence[m.Cloud]:
         with self.lock:
             tokyo = m.Cloud(
-                name="tokyo-1", controller="watari@ctl1:4711", mode="approve", policy="prod.yaml", every_s=60.0, looked_s=8.0,
-                hosts=len(self.feed.hosts), servers=len(self.feed.vcpu), measured=len(self.feed.vcpu) - 21,
-                starved=len(self.feed.state()["starved"]), doing="acts once a person approves", trouble=self.trouble,
-                findings=len(FINDINGS), stop=self._stop.get("tokyo-1") or self._stop.get(""),
-            )  # fmt: skip
+                name="tokyo-1",
+                controller="watari@ctl1:4711",
+                mode="approve",
+                policy="prod.yaml",
+                every_s=60.0,
+                looked_s=8.0,
+                hosts=len(self.feed.hosts),
+                servers=len(self.feed.vcpu),
+                measured=len(self.feed.vcpu) - 21,
+                starved=len(self.feed.state()["starved"]),
+                doing="acts once a person approves",
+                trouble=self.trouble,
+                findings=len(FINDINGS),
+                stop=self._stop.get("tokyo-1") or self._stop.get(""),
+            )
             osaka = m.Cloud(
-                name="osaka-2", controller="", mode="suggest", policy="", every_s=None, looked_s=None, hosts=None, servers=None,
-                measured=None, starved=None, doing="", trouble="Prometheus does not answer: 503", findings=0, stop=self._stop.get(""),
-            )  # fmt: skip
+                name="osaka-2",
+                controller="",
+                mode="suggest",
+                policy="",
+                every_s=None,
+                looked_s=None,
+                hosts=None,
+                servers=None,
+                measured=None,
+                starved=None,
+                doing="",
+                trouble="Prometheus does not answer: 503",
+                findings=0,
+                stop=self._stop.get(""),
+            )
             return [tokyo, *([osaka] if self.several else [])]
 
     def findings(self, cloud: str) -> Sequence[m.Finding]:
@@ -142,9 +196,10 @@ class FakeDesk:
 
     def propose(self, wanted: m.PlanRequest, by: By) -> m.PlanDetails:
         self.proposed.append(wanted)
-        made = make.drain(self.feed, "p-0e3a77c1", self.now, wanted.hosts[0]) if isinstance(wanted, m.DrainRequest) else (
-            make.balance(self.feed, "p-0e3a77c1", self.now, most=3)
-        )  # fmt: skip
+        if isinstance(wanted, m.DrainRequest):
+            made = make.drain(self.feed, "p-0e3a77c1", self.now, wanted.hosts[0])
+        else:
+            made = make.balance(self.feed, "p-0e3a77c1", self.now, most=3)
         self.add(made, "waiting", mode="asked", why=wanted.why)
         return self.plan(made.id)
 
@@ -152,7 +207,9 @@ class FakeDesk:
         with self.lock:
             plan = self._plan(id)
             if plan.state not in ("waiting", "suggested", "approved"):
-                raise BadInput(f"{id} is {plan.state} already, by {plan.decided_by or 'nobody'}: nothing can be decided on it")
+                raise BadInput(
+                    f"{id} is {plan.state} already, by {plan.decided_by or 'nobody'}: nothing can be decided on it"
+                )
             state: m.PlanState = "approved" if approve else "rejected"
             change = {"state": state, "decided_by": by.user, "decided_at": self.now, "why": why}
             self._set_plan(plan.model_copy(update=change))
@@ -181,7 +238,12 @@ class FakeDesk:
         return self._become(id, "cancelling")
 
     def undo_run(self, id: str, why: str, by: By) -> m.PlanDetails:
-        self.add(make.balance(self.feed, "p-0bac0001", self.now, most=4), "waiting", mode="asked", why=why or f"takes {id} back")
+        self.add(
+            make.balance(self.feed, "p-0bac0001", self.now, most=4),
+            "waiting",
+            mode="asked",
+            why=why or f"takes {id} back",
+        )
         return self.plan("p-0bac0001")
 
     def stops(self) -> Sequence[m.Stop]:
@@ -279,9 +341,18 @@ class FakeDesk:
                 line = self._write(run, new, after, after.state, self.now, after.note)
                 self._changed.append(Change("journal", line, run=run))
 
-    def _write(self, run: str, op: m.Operation, one: m.Step, state: m.OperationState, at: datetime, text: str) -> m.JournalLine:
+    def _write(
+        self, run: str, op: m.Operation, one: m.Step, state: m.OperationState, at: datetime, text: str
+    ) -> m.JournalLine:
         line = m.JournalLine(
-            n=len(self._journal) + 1, at=at, run=run, operation=op.id, subject=op.subject, step=one.what, state=state, text=text
+            n=len(self._journal) + 1,
+            at=at,
+            run=run,
+            operation=op.id,
+            subject=op.subject,
+            step=one.what,
+            state=state,
+            text=text,
         )
         self._journal.append(line)
         return line
@@ -289,20 +360,30 @@ class FakeDesk:
 
 FINDINGS = [
     m.Finding(
-        cloud="tokyo-1", severity="warning", subject="az3-h09", code="blind", text="sends no steal data for 6 min",
+        cloud="tokyo-1",
+        severity="warning",
+        subject="az3-h09",
+        code="blind",
+        text="sends no steal data for 6 min",
         help="Check watari-exporter on the host: systemctl status watari-exporter.",
     ),
     m.Finding(
-        cloud="tokyo-1", severity="error", subject="web-0107", code="left-out",
+        cloud="tokyo-1",
+        severity="error",
+        subject="web-0107",
+        code="left-out",
         text="is out of service: HAProxy does not use it since 14:02",
         help="Put it back with watari members attach web-0107 --cloud tokyo-1.",
     ),
     m.Finding(
-        cloud="tokyo-1", severity="info", subject="tokyo-1", code="shared-network",
+        cloud="tokyo-1",
+        severity="info",
+        subject="tokyo-1",
+        code="shared-network",
         text="live moves share a network with tenants' tunnels",
         help="Say own_network: true in the cloud's section of clouds.yaml if they do not.",
     ),
-]  # fmt: skip
+]
 
 
 def _page(found: list[m.T], after: str | None, limit: int) -> m.Items[m.T]:

@@ -32,7 +32,7 @@ def balance(feed: FakeFeed, id: str, made_at: datetime, *, cold: int = 0, most: 
     return Plan(
         id, "balance", "tokyo-1", made_at, made_at + timedelta(minutes=5), "9f2c41d0e7", "b4a11e0c55", operations,
         tuple(_refusal(feed, server, *why) for server, why in zip(left, REFUSED, strict=False)),
-        (Finding("az3-h09", "blind", "sends no steal data for 6 min", "warning", "Check watari-exporter on the host."),),
+        (Finding("az3-h09", "blind", "sends no steal data for 6 min", help="Check watari-exporter on the host."),),
         forecast,
     )  # fmt: skip
 
@@ -67,21 +67,27 @@ def _move(feed: FakeFeed, n: int, server: int, cold: bool, after: tuple[str, ...
     kind = ColdMigrate if cold else LiveMigrate
     steps: tuple[Step, ...] = (kind(id, source, target, None),)
     if role == "web" and not cold:
-        steps = (Detach(id, "haproxy", feed.names[server], 120.0), *steps, Attach(id, "haproxy", feed.names[server], 120.0))
+        steps = (
+            Detach(id, "haproxy", feed.names[server], 120.0),
+            *steps,
+            Attach(id, "haproxy", feed.names[server], 120.0),
+        )
     memory, disk = 4096.0 * vcpu * 1.15, 20480.0 * vcpu if cold else 0.0
     steal, wave = max(0, feed.steal[server]) / 1000, 1 + (n - 1) // 4 + bool(after)
     seconds = (disk if cold else memory + disk) / RATE_MIB_S + 8
     return Operation(
         OperationId(str(n)), id, feed.names[server], zone, role, wave, steps,
         Cost(0.0 if cold else memory, disk, seconds, seconds if cold else 0.3),
-        (Reason("steal", "steal", f"{100 * steal:.0f} %", "10 %"), Reason("load", "load per vCPU", "1.23", "1.0")),
+        (Reason("drain", f"{source} is to be empty"),) if after else (
+            Reason("steal", "steal", f"{100 * steal:.0f} %", "10 %"), Reason("load", "load per vCPU", "1.23", "1.0"),
+        ),
         (
             Candidate(names[0], 0.31, 0.003, 1, 98_304, 0.62, "lowest steal after the move"),
             Candidate(names[1], 0.58, 0.006, 0, 65_536, 0.71, "steal 0.6 % against 0.3 %"),
             Candidate(names[2], 1.12, 0.004, 2, 131_072, 0.66, "2 web servers there already"),
             Candidate(names[3], None, None, 0, 6_144, 0.88, "6,144 MiB free, needs 16,384 MiB"),
         ),
-        steal, 0.004 + 0.001 * (n % 3), (), tuple(OperationId(one) for one in after) or ((OperationId(str(n - 4)),) if wave > 1 else ()),
+        steal, 0.004 + 0.001 * (n % 3), (), tuple(map(OperationId, after or ((str(n - 4),) if wave > 1 else ()))),
         f"moves out of {source}: 2 of 2 at once in wave {wave - 1}" if wave > 1 and not after else "",
         cold, vcpu,
     )  # fmt: skip

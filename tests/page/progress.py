@@ -10,22 +10,47 @@ from watari.web.api import models as m
 DOWN = ("done", "undone", "failed", "skipped")
 
 
-def step(what: str, state: m.OperationState, begun: datetime | None, ended: datetime | None = None, **more: object) -> m.Step:
+def step(
+    what: str, state: m.OperationState, begun: datetime | None, ended: datetime | None = None, **more: object
+) -> m.Step:
     known: dict[str, object] = {
-        "attempts": 0 if begun is None else 1, "asked_at": begun, "moved_at": ended or begun, "done_mib": 0.0,
-        "total_mib": 0.0, "rate_mib_s": 0.0, "eta_s": None, "note": "",
-    }  # fmt: skip
+        "attempts": 0 if begun is None else 1,
+        "asked_at": begun,
+        "moved_at": ended or begun,
+        "done_mib": 0.0,
+        "total_mib": 0.0,
+        "rate_mib_s": 0.0,
+        "eta_s": None,
+        "note": "",
+    }
     return m.Step.model_validate(known | {"what": what, "state": state, "begun_at": begun, "ended_at": ended} | more)
 
 
-def operation(run: str, n: int, name: str, way: tuple[str, str], state: m.OperationState, steps: Sequence[m.Step], **more: object) -> m.Operation:
-    known: dict[str, object] = {"waits": "", "note": "", "mib": 18_841.6, "expected_s": 55.0, "out_of_service": False, "wave": 1 + n // 6}
+def operation(
+    run: str, n: int, name: str, way: tuple[str, str], state: m.OperationState, steps: Sequence[m.Step], **more: object
+) -> m.Operation:
+    known: dict[str, object] = {
+        "waits": "",
+        "note": "",
+        "mib": 18_841.6,
+        "expected_s": 55.0,
+        "out_of_service": False,
+        "wave": 1 + n // 6,
+    }
     return m.Operation.model_validate(
         known
-        | {"id": str(n), "run": run, "cloud": "tokyo-1", "subject": f"id-{n}", "name": name, "source": way[0], "target": way[1]}
+        | {
+            "id": str(n),
+            "run": run,
+            "cloud": "tokyo-1",
+            "subject": f"id-{n}",
+            "name": name,
+            "source": way[0],
+            "target": way[1],
+        }
         | {"state": state, "steps": list(steps)}
         | more
-    )  # fmt: skip
+    )
 
 
 def story(feed: FakeFeed, run: str, now: datetime) -> list[m.Operation]:
@@ -40,7 +65,9 @@ def story(feed: FakeFeed, run: str, now: datetime) -> list[m.Operation]:
     return out
 
 
-def _one(run: str, n: int, name: str, way: tuple[str, str], begun: datetime, now: datetime, subject: str) -> m.Operation:
+def _one(
+    run: str, n: int, name: str, way: tuple[str, str], begun: datetime, now: datetime, subject: str
+) -> m.Operation:
     def at(seconds: float) -> datetime:
         return begun + timedelta(seconds=seconds)
 
@@ -49,36 +76,92 @@ def _one(run: str, n: int, name: str, way: tuple[str, str], begun: datetime, now
     mib = 18_841.6 * (1 + n % 3)
     if n >= 13:
         waits = [step(one, "pending", None) for one in (left, move, back)]
-        return operation(run, n, name, way, "pending", waits, subject=subject, waits="moves in az2: 3 of 3 at once", mib=mib, expected_s=60.0)
+        return operation(
+            run,
+            n,
+            name,
+            way,
+            "pending",
+            waits,
+            subject=subject,
+            waits="moves in az2: 3 of 3 at once",
+            mib=mib,
+            expected_s=60.0,
+        )
     if n >= 7:
         stalled, share = n == 10, (0.63, 0.84, 0.41, 0.97, 0.52, 0.29)[n - 7]
         rate = 21.0 if stalled else 380.0 + 17 * (n % 5)
         going = step(
-            move, "running", at(34 if stalled else 9), attempts=2 if stalled else 1, asked_at=at(9),
-            moved_at=now - timedelta(seconds=130 if stalled else 2), done_mib=share * mib, total_mib=mib, rate_mib_s=rate,
-            eta_s=None if stalled else (1 - share) * mib / rate, note="memory changes faster than it is copied" if stalled else "",
-        )  # fmt: skip
-        return operation(run, n, name, way, "running", [off, going, step(back, "pending", None)], subject=subject, mib=mib)
-    if n == 5:
-        failed = step(move, "failed", at(120), at(160), attempts=3, asked_at=at(9), note="no network path on port 49152")
+            move,
+            "running",
+            at(34 if stalled else 9),
+            attempts=2 if stalled else 1,
+            asked_at=at(9),
+            moved_at=now - timedelta(seconds=130 if stalled else 2),
+            done_mib=share * mib,
+            total_mib=mib,
+            rate_mib_s=rate,
+            eta_s=None if stalled else (1 - share) * mib / rate,
+            note="memory changes faster than it is copied" if stalled else "",
+        )
         return operation(
-            run, n, name, way, "undone", [off, failed, step(back, "undone", at(161), at(176))],
-            subject=subject, note="3 attempts, no network path on port 49152", mib=mib,
-        )  # fmt: skip
+            run, n, name, way, "running", [off, going, step(back, "pending", None)], subject=subject, mib=mib
+        )
+    if n == 5:
+        failed = step(
+            move, "failed", at(120), at(160), attempts=3, asked_at=at(9), note="no network path on port 49152"
+        )
+        return operation(
+            run,
+            n,
+            name,
+            way,
+            "undone",
+            [off, failed, step(back, "undone", at(161), at(176))],
+            subject=subject,
+            note="3 attempts, no network path on port 49152",
+            mib=mib,
+        )
     tries = 2 if n == 2 else 1
-    moved = step(move, "done", at(9 + 60 * (tries - 1)), at(9 + long), attempts=tries, asked_at=at(9), done_mib=mib, total_mib=mib)
-    return operation(run, n, name, way, "done", [off, moved, step(back, "done", at(9 + long), at(24 + long))], subject=subject, mib=mib)
+    moved = step(
+        move,
+        "done",
+        at(9 + 60 * (tries - 1)),
+        at(9 + long),
+        attempts=tries,
+        asked_at=at(9),
+        done_mib=mib,
+        total_mib=mib,
+    )
+    return operation(
+        run,
+        n,
+        name,
+        way,
+        "done",
+        [off, moved, step(back, "done", at(9 + long), at(24 + long))],
+        subject=subject,
+        mib=mib,
+    )
 
 
 def of_plan(plan: Plan, run: str) -> list[m.Operation]:
     """The operations of a plan that has just begun."""
     return [
         operation(
-            run, n, op.name, (op.source or op.name, op.target), "pending", [step(_words(one), "pending", None) for one in op.steps],
-            subject=op.subject, wave=op.wave, mib=op.cost.mib, expected_s=op.cost.seconds,
+            run,
+            n,
+            op.name,
+            (op.source or op.name, op.target),
+            "pending",
+            [step(_words(one), "pending", None) for one in op.steps],
+            subject=op.subject,
+            wave=op.wave,
+            mib=op.cost.mib,
+            expected_s=op.cost.seconds,
         ).model_copy(update={"id": op.id})
         for n, op in enumerate(plan.operations)
-    ]  # fmt: skip
+    ]
 
 
 def _words(step: object) -> str:
@@ -97,7 +180,14 @@ def further(op: m.Operation, now: datetime, seconds: float, may_begin: bool) -> 
     one = steps[n]
     if one.state == "pending":
         total = op.mib if "migrate" in one.what else 0.0
-        steps[n] = step(one.what, "running", now, total_mib=total, rate_mib_s=400.0 if total else 0.0, eta_s=total / 400.0 if total else None)
+        steps[n] = step(
+            one.what,
+            "running",
+            now,
+            total_mib=total,
+            rate_mib_s=400.0 if total else 0.0,
+            eta_s=total / 400.0 if total else None,
+        )
     else:
         done = min(one.total_mib, one.done_mib + one.rate_mib_s * seconds)
         over = done >= one.total_mib
@@ -114,5 +204,7 @@ def aborted(op: m.Operation, now: datetime) -> m.Operation:
         return op
     if op.state == "pending":
         return op.model_copy(update={"state": "skipped", "waits": "", "note": "the run was cancelled"})
-    steps = [one if one.state in DOWN else one.model_copy(update={"state": "undone", "ended_at": now}) for one in op.steps]
+    steps = [
+        one if one.state in DOWN else one.model_copy(update={"state": "undone", "ended_at": now}) for one in op.steps
+    ]
     return op.model_copy(update={"state": "undone", "steps": steps, "note": "the run was cancelled"})

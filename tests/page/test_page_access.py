@@ -1,11 +1,8 @@
 """Every view in both themes, wide and narrow: nothing that a rule of accessibility calls serious."""
 
 import pytest
-
-pytest.importorskip("playwright")
-pytest.importorskip("axe_playwright_python")
-
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
 
 from page.browser import Open
@@ -25,7 +22,9 @@ VIEWS = {
 @pytest.mark.parametrize("width", [1440, 390])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("view", VIEWS)
-def test_nothing_serious_stands_in_anybodys_way(served: Page, open_page: Open, view: str, theme: str, width: int) -> None:
+def test_nothing_serious_stands_in_anybodys_way(
+    served: Page, open_page: Open, view: str, theme: str, width: int
+) -> None:
     tab = open_page(f"{served.url}#/{view}", theme=theme, width=width)
     expect(tab.locator(VIEWS[view]).first).to_be_visible()
     _judged(tab)
@@ -47,7 +46,9 @@ def test_nor_do_dialogs_and_the_stop(served: Page, open_page: Open, theme: str) 
     _judged(tab)
 
 
-def _judged(tab: object) -> None:
-    found = Axe().run(tab).response["violations"]  # type: ignore[arg-type]
+def _judged(tab: Tab) -> None:
+    found = Axe().run(tab).response["violations"]
     bad = [one for one in found if one["impact"] in ("serious", "critical")]
-    assert [(one["id"], [node["html"][:200] for node in one["nodes"][:5]], one["nodes"][0]["failureSummary"]) for one in bad] == []
+    assert [
+        (one["id"], [node["html"][:200] for node in one["nodes"][:5]], one["nodes"][0]["failureSummary"]) for one in bad
+    ] == []

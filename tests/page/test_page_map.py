@@ -1,11 +1,9 @@
 """The map on the page: what it shows, how it is found, and what a big cloud costs."""
 
 import re
+from pathlib import Path
 
 import pytest
-
-pytest.importorskip("playwright")
-
 from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
 
@@ -14,29 +12,7 @@ from page.fake_desk import FakeDesk
 from page.served import Page
 from unit.web.fake_feed import FakeFeed
 
-COUNTED = """
-for (const name of ["fillRect", "strokeRect", "fillText", "stroke", "fill"]) {
-  const was = CanvasRenderingContext2D.prototype[name];
-  CanvasRenderingContext2D.prototype[name] = function (...how) { window.calls = (window.calls ?? 0) + 1; return was.apply(this, how); };
-}
-"""
-PAN = """async () => {
-  const canvas = document.getElementById("canvas"), box = canvas.getBoundingClientRect(), took = [], calls = [];
-  let last = performance.now();
-  for (let i = 0; i < 40; i += 1) {
-    window.calls = 0;
-    const at = { deltaY: i < 12 ? -300 : i < 28 ? 0 : 300, clientX: box.x + 300 + 9 * i, clientY: box.y + 200 + 4 * i, bubbles: true, cancelable: true };
-    canvas.dispatchEvent(new WheelEvent("wheel", at));
-    await new Promise(requestAnimationFrame);
-    await new Promise((done) => setTimeout(done));
-    const now = performance.now();
-    took.push(now - last);
-    calls.push(window.calls);
-    last = now;
-  }
-  took.sort((a, b) => a - b);
-  return { median_ms: took[20], worst_ms: took[39], most_calls: Math.max(...calls), elements: document.querySelectorAll("*").length };
-}"""
+HERE = Path(__file__).parent
 
 
 def test_it_opens_with_zones_starved_servers_and_numbers(tab: Tab, desk: FakeDesk) -> None:
@@ -89,10 +65,10 @@ def test_ten_thousand_hosts_are_bounded_work(open_page: Open, capsys: pytest.Cap
     desk = FakeDesk(FakeFeed(10_000), busy=False)
     with Page(desk) as page:
         tab = open_page("about:blank")
-        tab.add_init_script(COUNTED)
+        tab.add_init_script(path=HERE / "counted.js")
         tab.goto(page.url)
         expect(tab.locator("#size")).to_have_text("10,000 hosts · 125,000 servers", timeout=60_000)
-        found = tab.evaluate(PAN)
+        found = tab.evaluate((HERE / "panning.js").read_text())
     with capsys.disabled():
         print(f"\n10,000 hosts, 125,000 servers, zooming and panning: {found}")
     assert 10_000 <= found["most_calls"] < 30_000  # the whole cloud is a cell per host; nearer only what is in view

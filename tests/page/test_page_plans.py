@@ -3,10 +3,6 @@
 import re
 
 import pytest
-
-pytest.importorskip("playwright")
-
-from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
 
 from page import plans as make
@@ -27,7 +23,9 @@ def gentle(desk: FakeDesk) -> str:
     return GENTLE
 
 
-def test_the_waiting_plan_is_read_approved_and_its_run_appears(served: Page, open_page: Open, desk: FakeDesk, gentle: str) -> None:
+def test_the_waiting_plan_is_read_approved_and_its_run_appears(
+    served: Page, open_page: Open, desk: FakeDesk, gentle: str
+) -> None:
     tab = open_page(served.url)
     expect(tab.get_by_role("link", name="Plans, 3 wait for approval")).to_be_visible()
     tab.get_by_role("navigation").get_by_role("link", name=re.compile("^Plans")).click()
@@ -98,7 +96,9 @@ def test_a_drain_wants_the_name_of_its_host_typed(served: Page, open_page: Open)
     expect(tab.locator(".title .state")).to_have_text("approved, about to begin")
 
 
-def test_what_somebody_else_decided_meanwhile_is_seen_and_said(served: Page, open_page: Open, desk: FakeDesk, gentle: str) -> None:
+def test_what_somebody_else_decided_meanwhile_is_seen_and_said(
+    served: Page, open_page: Open, desk: FakeDesk, gentle: str
+) -> None:
     from watari.web.api.desk import By
 
     tab = open_page(f"{served.url}#/plan/{gentle}")
@@ -135,7 +135,9 @@ def test_a_plan_can_be_asked_for(served: Page, open_page: Open, desk: FakeDesk) 
     assert desk.proposed == [DrainRequest(job="drain", cloud="tokyo-1", hosts=["az1-h07"], then="enable", why="")]
 
 
-def test_from_load_to_approval_with_the_keyboard_alone(served: Page, open_page: Open, desk: FakeDesk, gentle: str) -> None:
+def test_from_load_to_approval_with_the_keyboard_alone(
+    served: Page, open_page: Open, desk: FakeDesk, gentle: str
+) -> None:
     tab = open_page(served.url)
     expect(tab.locator("#size")).to_contain_text("hosts")
     tab.keyboard.press("2")

@@ -1,11 +1,9 @@
 """Runs on the page: whether they move, how they are ended, what was written down."""
 
 import re
+from pathlib import Path
 
 import pytest
-
-pytest.importorskip("playwright")
-
 from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
 
@@ -13,6 +11,7 @@ from page.browser import Open
 from page.fake_desk import FakeDesk
 from page.served import Page
 
+HERE = Path(__file__).parent
 RUN = "r-0772c0de"
 OVER = "r-0701beef"
 
@@ -130,16 +129,15 @@ def test_hundreds_of_operations_are_drawn_once_and_changed_alone(served: Page, o
     plan = plans.balance(desk.feed, "p-1a2b3c4d", desk.now)
     desk.add(plan, "begun", run="r-1a2b3c4d")
     one = progress.of_plan(plan, "r-1a2b3c4d")[0]
-    desk.begin("r-1a2b3c4d", plan.id, [one.model_copy(update={"id": str(n), "name": f"web-{n:04d}"}) for n in range(800)], desk.now)
+    desk.begin(
+        "r-1a2b3c4d",
+        plan.id,
+        [one.model_copy(update={"id": str(n), "name": f"web-{n:04d}"}) for n in range(800)],
+        desk.now,
+    )
     tab = open_page(f"{served.url}#/run/r-1a2b3c4d")
     expect(tab.locator(".operations > li")).to_have_count(800)
-    tab.evaluate(
-        """() => {
-          window.changed = new Set();
-          const watch = new MutationObserver((all) => all.forEach(({ target }) => window.changed.add(target.closest(".operations > li"))));
-          for (const told of document.querySelectorAll(".operations .told")) watch.observe(told, { childList: true, characterData: true, subtree: true });
-        }"""
-    )
+    tab.evaluate((HERE / "changed_rows.js").read_text())
     desk.advance()
     expect(tab.locator(".operations > li").nth(0).locator(".bar.st-running")).to_have_count(1)
     assert tab.evaluate("window.changed.size") <= 3

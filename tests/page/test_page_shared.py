@@ -3,9 +3,6 @@
 import re
 
 import pytest
-
-pytest.importorskip("playwright")
-
 from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
 

@@ -26,12 +26,11 @@ export function decideBar(details, { store, say, go }) {
   let busy = false;
 
   const may = () => store.may("decide");
-  const open = () => plan.state === "waiting" || plan.state === "suggested";
   const ready = () => {
-    const decides = may() && open() && file.operations.length > 0;
-    for (const part of [why, approve]) part.hidden = !decides || plan.state === "suggested";
-    word.hidden = warning.hidden = !needs || approve.hidden;
-    reject.hidden = !may() || !(open() || plan.state === "approved");
+    const decides = may() && plan.state === "waiting" && file.operations.length > 0;
+    for (const part of [why, approve]) part.hidden = !decides;
+    word.hidden = warning.hidden = !needs || !decides;
+    reject.hidden = !may() || !(plan.state === "waiting" || plan.state === "approved");
     setText(reject, plan.state === "approved" ? "Take it back…" : "Reject plan…");
     if (needs) setText(warning, `${needs.what} Type ${needs.of} to approve:`);
     approve.disabled = busy || !store.online || (Boolean(needs) && word.value.trim() !== needs.word);
@@ -40,7 +39,7 @@ export function decideBar(details, { store, say, go }) {
   };
   const show = (next) => {
     plan = next;
-    setText(verdict, open() ? size : planWord(plan.state));
+    setText(verdict, plan.state === "waiting" || plan.state === "suggested" ? size : planWord(plan.state));
     setText(told, toldWords(plan, file, store));
     ready();
   };

@@ -13,7 +13,7 @@ export function hostBars({ forecast: { hosts } }) {
   const worst = [...hosts].sort((a, b) => b.cpu_before - a.cpu_before || a.host.localeCompare(b.host));
   const shown = worst.slice(0, MOST);
   const more = worst.length > MOST ? h("p.mute.more", {}, `and ${count(worst.length - MOST)} more with less to do.`) : null;
-  const note = h("span", {}, "asked for, share of the host’s threads; the line is all of them");
+  const note = h("span", {}, "of its threads; the line is all of them");
   return card(".hosts", "CPU of the hosts that change", note, h("ol.cpus", {}, shown.map(hostRow)), more);
 }
 

@@ -5,7 +5,7 @@ import { NB, count, duration, memory, percent, plural } from "./format.js";
 import { because, chosen, copyWords, moveOf, pauseWords, stops, verbOf, waveSeconds, waves, way } from "./plan_facts.js";
 import { roving } from "./rows.js";
 import { level } from "./theme.js";
-import { about, capital, card } from "./words.js";
+import { about, capital, card, sentence } from "./words.js";
 
 const COLUMNS = [["#", "num"], ["Server", ""], ["From → to", ""], ["Steal, predicted", ""], ["Copy", "num"], ["Time", "num"], ["Reason", ""]];
 
@@ -40,7 +40,7 @@ function row(operation, number, store, on) {
   const line = h("tr.operation", { "data-operation": operation.id }, h("td.num", {}, open), h("td.name", { title: name }, server), h("td.way", { dir: "auto", title: way(operation) }, way(operation)),
     h("td.steal", {}, steal(operation)), h("td.num", {}, copyWords(operation)),
     h("td.num", {}, duration(cost.seconds)), h("td.reason", {}, chips(operation),
-      h("span", { dir: "auto" }, capital([because(operation), chosen(operation)].filter(Boolean).join("; "))),
+      h("span.words", { dir: "auto" }, capital([because(operation), chosen(operation)].filter(Boolean).join("; "))),
       (waits || after.length > 0) && h("div.mute", {}, waitWords(after, waits))));
   let details = null;
   const toggle = () => {
@@ -80,6 +80,7 @@ function inside(operation) {
   const facts = [vcpus && `${count(vcpus)}${NB}vCPU`, role && `role ${role}`, zone, cost.downtime_s > 0 && cost.downtime_s < 1 && `pauses for ${pauseWords(cost.downtime_s)}`];
   return h("tr.inside", {}, h("td", { colspan: COLUMNS.length },
     h("p.mute", {}, facts.filter(Boolean).join(" · ")),
+    h("p", { dir: "auto" }, capital(sentence(because(operation)))),
     steps.length > 0 && h("div", {}, h("h3", {}, "Steps"), h("ol.steps", {}, steps.map((step) => h("li", { dir: "auto" }, stepWords(step))))),
     candidates.length > 0 && h("div", {}, h("h3", {}, "Hosts that were weighed", h("small", {}, " lowest score wins")), h("ol.candidates", {}, candidates.map(candidate)))));
 }

@@ -149,7 +149,7 @@ class Side {
 /** A frame around a server that moves, with its operation's number where there is room. */
 function frame(context, box, number, chosen) {
   context.strokeStyle = colours.accent;
-  context.lineWidth = chosen ? 3 : 2;
+  context.lineWidth = (box.w < 9 ? 1 : 2) + (chosen ? 1 : 0);
   context.strokeRect(box.x, box.y, box.w, box.h);
   context.font = font(10, true);
   const width = context.measureText(number).width + 4;

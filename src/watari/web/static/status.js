@@ -15,13 +15,14 @@ export function statusLine(element, store) {
   const words = h("span.does");
   const looked = h("span.mute.looked");
   const trouble = h("span.trouble", { role: "alert" });
+  const waits = h("a.waits", { href: "#/plans" });
   const run = h("a.run", { href: "#/runs" });
   const stop = h("button.danger.stop", { type: "button" }, "Stop switch");
   const stopped = h("p.stopped");
   const lift = h("button.stop", { type: "button" }, "Lift the stop");
   stop.addEventListener("click", () => setStop(store));
   lift.addEventListener("click", () => liftStop(store));
-  element.append(mode, words, looked, trouble, stopped, h("span.grow"), run, stop, lift);
+  element.append(mode, words, looked, trouble, stopped, h("span.grow"), waits, run, stop, lift);
 
   return () => {
     const cloud = store.shown;
@@ -35,6 +36,7 @@ export function statusLine(element, store) {
     const text = troubleOf(cloud);
     trouble.hidden = !text;
     if (trouble.textContent !== text) setText(trouble, text); // an alert is read aloud when it changes
+    showWaiting(waits, store);
     showRun(run, store);
     showStop(element, stopped, stop, lift, cloud, store);
   };
@@ -56,6 +58,14 @@ export function troubleOf(cloud) {
     return `It has not looked for ${duration(Math.max(60, 60 * Math.floor(age(cloud) / 60)))}: see the controller's log.`;
   }
   return "";
+}
+
+function showWaiting(link, store) {
+  const plans = [...store.waiting.values()].filter(({ cloud, state }) => cloud === store.cloud && state === "waiting");
+  link.hidden = plans.length === 0;
+  if (!plans.length) return;
+  link.setAttribute("href", plans.length > 1 ? store.at("plans") : store.at("plan", plans[0].id));
+  setText(link, plans.length > 1 ? `${count(plans.length)}${NB}plans wait for approval` : `Plan ${plans[0].id} waits for approval`);
 }
 
 function showRun(link, store) {

@@ -116,9 +116,9 @@ function sums(plan, file) {
 function refusals({ refusals: all }) {
   const refused = all.filter(({ code }) => !CALM.includes(code));
   const relieved = all.length - refused.length;
-  if (!all.length) return card(".refused", "Refused", h("span"), h("p.mute", {}, "Nothing was refused: everybody who needs help gets it."));
-  const note = h("span", {}, "need help, and are not acted on");
-  return card(".refused", "Refused", note, h("ul.refusals", {}, refused.map(refusal)),
+  if (!all.length) return card(".refused", "Refused", h("span"), h("p.mute", {}, "Nothing was refused."));
+  const note = h("span", {}, refused.length ? "need help, and are not acted on" : "nobody");
+  return card(".refused", "Refused", note, refused.length > 0 && h("ul.refusals", {}, refused.map(refusal)),
     relieved > 0 && h("p.mute", {}, `${plural(relieved, "starved server")} ${relieved === 1 ? "stays and gets" : "stay and get"} better by the moves of others.`));
 }
 
