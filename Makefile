@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint lab test-lab test-rigs bench bench-durable bench-serve bench-api clean help
+.PHONY: demo test lint lab test-lab test-page test-rigs bench bench-durable bench-serve bench-api clean help
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
@@ -40,6 +40,10 @@ lab: $(STAMP) ## a real OpenStack on this machine: watari lab up
 test-lab: $(STAMP) ## the contract, fault and kill tests on the lab's real OpenStack
 	@echo "== pytest on the lab"
 	@CI=1 WATARI_TEST_LAB=1 PYTHONPATH=tests $(BIN)/python -m lab --durations=5 $(ARGS)
+
+test-page: $(STAMP) ## the page in a real Chromium: what people do, accessibility, 10,000 hosts
+	@echo "== pytest on the page"
+	@CI=1 WATARI_TEST_PAGE=1 $(BIN)/python -m pytest -q -n 2 tests/page --durations=5 $(ARGS)
 
 test-rigs: $(STAMP) ## tests on three libvirt hosts with real QEMU guests, and the contract on eight; as root
 	@echo "== pytest on the rigs"

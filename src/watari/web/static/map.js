@@ -11,7 +11,7 @@ const FRAME_MS = 100; // the upper layer's motion: ten times a second is enough 
 const CLICK_PX = 5;
 
 /** From the layout's coordinates to pixels: zoom `k`, then a shift. */
-class View {
+export class View {
   constructor() {
     Object.assign(this, { k: 1, tx: 0, ty: 0, width: 1, height: 1 });
   }

@@ -1,29 +1,27 @@
-// The cloud as the server tells it: a full state, then ticks folded into it.
+// A cloud's live picture as the server tells it: a full state, then ticks folded into it.
+
+import { Stream } from "./events.js";
 
 const TAIL = ["measured", "shadow", "starved", "done", "undone", "failed"];
 
 /**
- * Listen to /api/events. `on.state(state)` for a full one, `on.tick(state, tick)` after a change was folded in,
- * `on.online(yes)` when the stream comes or goes. The browser reconnects by itself; the server then sends a full state.
+ * Follow the picture of a cloud. `on.state(state)` for a full one, `on.tick(state, tick)` after a change was folded in,
+ * `on.online(yes, problem)` when the stream comes or goes. Every stream begins with a full state.
  */
-export function listen(on) {
+export function listen(cloud, on) {
   let state = null;
-  const source = new EventSource("/api/events");
-  source.addEventListener("open", () => on.online(true));
-  source.addEventListener("error", () => {
-    on.online(false);
-    // A refusal (a proxy's 502, a server that shuts down) closes the source for good: start again.
-    if (source.readyState === EventSource.CLOSED) setTimeout(() => listen(on), 2000);
-  });
-  source.addEventListener("state", (event) => {
-    state = JSON.parse(event.data);
-    on.state(state);
-  });
-  source.addEventListener("tick", (event) => {
-    if (!state) return;
-    const tick = JSON.parse(event.data);
-    fold(state, tick);
-    on.tick(state, tick);
+  return new Stream(`/v1/clouds/${encodeURIComponent(cloud)}/events`, {
+    open: () => on.online(true, null),
+    lost: (problem) => on.online(false, problem),
+    event: (name, body) => {
+      if (name === "state") {
+        state = body;
+        on.state(state);
+      } else if (name === "tick" && state) {
+        fold(state, body);
+        on.tick(state, body);
+      }
+    },
   });
 }
 

@@ -23,10 +23,11 @@ export function level(permille) {
 
 export const steps = () => [colours.s0, colours.s1, colours.s2, colours.s3, colours.s4];
 
-/** Call `listener` now and whenever the colours change. */
+/** Call `listener` now and whenever the colours change, until what this gives is called. */
 export function onTheme(listener) {
   listeners.add(listener);
   listener();
+  return () => listeners.delete(listener);
 }
 
 export function startTheme(button) {
