@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint lab test-lab test-rigs bench bench-durable bench-serve clean help
+.PHONY: demo test lint lab test-lab test-rigs bench bench-durable bench-history bench-serve clean help
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
@@ -52,6 +52,10 @@ bench-durable: $(STAMP) ## steps per second of the durable executor, beside the 
 bench-serve: $(STAMP) ## CPU and memory of a controller's look, up to 10,000 hosts and 100,000 servers
 	@echo "== benchmark of the controller"
 	@$(BIN)/python -m benchmarks.serve $(ARGS)
+
+bench-history: $(STAMP) ## MB of a month of history, beside other forms of it, and CPU of keeping
+	@echo "== benchmark of the history"
+	@$(BIN)/python -m benchmarks.history --prometheus $(ARGS)
 
 bench: $(STAMP) ## Watari, Watcher and hbal on the same cluster, then Watari alone up to 10,000 hosts
 	@echo "== benchmark"

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from watari.act.durable.leading import Place
+from watari.act.durable.lease import Lost
 from watari.act.durable.proposals import Proposal
 from watari.act.durable.records import list_runs, plan_of
 from watari.act.durable.stops import stop_of
@@ -18,6 +19,7 @@ from watari.act.guard import Guard, Wait, foreign
 from watari.app import runs
 from watari.app.benefit import note_before
 from watari.app.clouds import Cloud
+from watari.app.history.recorder import Recorder
 from watari.app.own import with_own
 from watari.app.serving.keeping import from_bytes, to_bytes
 from watari.app.serving.own_runs import OwnRuns
@@ -77,6 +79,7 @@ class Reconciler:
     memory: Memory | None = None
     standing: Standing = field(init=False)
     own: OwnRuns = field(init=False)
+    history: Recorder = field(init=False)
     _decided: str = ""  # the automatic proposal that the last look stands for
     _snapshot: ComputeSnapshot | None = None
     _left_out: tuple[Finding, ...] = ()
@@ -87,6 +90,7 @@ class Reconciler:
     def __post_init__(self) -> None:
         self.standing = Standing(self.place, JOB)
         self.own = OwnRuns(self.place, self.standing, self.cloud.clock)
+        self.history = Recorder(self.place)
 
     @property
     def store(self) -> Store:
@@ -94,6 +98,7 @@ class Reconciler:
 
     def recall(self) -> None:
         """Go on with what the last controller of this cloud remembered."""
+        self.history.begin_anew()
         kept = self.place.memory()
         try:
             self.memory = from_bytes(kept) if kept is not None else None
@@ -103,7 +108,7 @@ class Reconciler:
     def look(self) -> Look:
         """One cycle. What keeps the cloud from being read is told in the answer; raises what the database says."""
         begun, cpu = time.perf_counter(), time.thread_time()
-        self._decided = ""
+        self._decided, snapshot = "", None
         self.policy.look()
         policy = self.policy.policy
         look = Look(self.cloud.clock.now().isoformat(), policy.serve.balance, policy.name, policy.serve.every_s)
@@ -122,6 +127,8 @@ class Reconciler:
         self.place.keep(asdict(look))
         if time.monotonic() - self._kept_at >= KEEP_S:
             self.keep_memory()
+        if snapshot is not None:
+            self._record(policy)
         return look
 
     def begin_approved(self) -> list[str]:
@@ -152,6 +159,21 @@ class Reconciler:
         if self.memory is not None:
             self.place.keep_memory(to_bytes(self.memory))
             self._kept_at = time.monotonic()
+
+    def keep_history(self) -> None:
+        """Write what was seen of the slot that is not over."""
+        self.history.keep(self.policy.policy)
+
+    def _record(self, policy: Policy) -> None:
+        """Add the look to the history. A bug in there keeps nobody from deciding."""
+        if self.memory is None or self._snapshot is None or self.memory.at != self._snapshot.taken_at:
+            return
+        try:
+            self.history.look(self._snapshot, self.memory.readings, policy)
+        except (WatariError, Lost):
+            raise
+        except Exception:
+            log.exception("keeping the history of %s", self.cloud.name)
 
     def _read(self, look: Look) -> ComputeSnapshot | None:
         """The cloud as it is; None, and the trouble in `look`, when it does not say."""
