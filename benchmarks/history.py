@@ -33,7 +33,7 @@ from watari.model.compute import ComputeSnapshot, HostName, Server, ServerId
 from watari.policy.values import Policy
 
 LIMIT_MB = 50.0  # for 1,000 servers and 30 days
-LIMITS_S = {1_000: 0.005, 100_000: 0.5}  # CPU of a look, by servers
+LIMITS_S = {1_000: 0.005, 100_000: 0.5}  # CPU of a look in the mean, by servers
 START = datetime(2026, 1, 5, tzinfo=UTC)
 LOOK_S = 60
 JITTER = 0.15  # standard deviation of the logarithm of demand from one look to the next
@@ -43,9 +43,9 @@ MOVES = 4  # an hour
 COLUMNS = ("steal", "steal_peak", "load", "demand", "demand_peak")
 
 EPILOG = """The cloud of `watari demo` lives through its days: three peaks, slow noise, bursts, 15 % from look to look.
-A look every minute; servers are moved, deleted and made anew, some loads are missing. It is kept as `watari serve` keeps
-it, in a SQLite file. Beside it: the same five columns as plain float64, one value each per slot; and, with --prometheus
-and promtool on the path, one day of them as blocks of Prometheus' database, times the days.
+A look every minute; servers are moved, deleted and made anew, some loads are missing. It is kept as `watari serve`
+keeps it, in a SQLite file. Beside it: the same five columns as plain float64, one value each per slot; and, with
+--prometheus and promtool on the path, one day of them as blocks of Prometheus' database, times the days.
 
 exit code: 0; with --check 1 if a limit was missed
 """
@@ -53,9 +53,13 @@ exit code: 0; with --check 1 if a limit was missed
 
 @dataclass(frozen=True, slots=True)
 class Took:
-    """CPU of one size: seconds of a look that only adds, that also writes a slot, and that also packs a window."""
+    """CPU of one size: seconds of a look that only adds, that also writes a slot, and that also packs a window.
+
+    `mean_s` is that of all looks of a window, its packing included.
+    """
 
     servers: int
+    mean_s: float
     add_s: float
     write_s: float
     pack_s: float
@@ -179,7 +183,10 @@ def cpu(servers: int) -> Took:
     """CPU seconds of looks at so many servers; medians, and the largest of those that write or pack."""
     spec = account_cloud() if servers == 1_000 else replay_cluster(servers, servers // 10, 1)
     policy, cloud = Policy(), Days(with_uuids(spec))
-    add, write, packed, first = [], [], [], 0.0
+    add: list[float] = []
+    write: list[float] = []
+    packed: list[float] = []
+    first = 0.0
     with tempfile.TemporaryDirectory() as folder:
         kept = Kept(folder)
         for second in range(0, 7200 + 2 * SLOT_S + 1, LOOK_S):
@@ -195,7 +202,8 @@ def cpu(servers: int) -> Took:
             else:
                 add.append(took)
         kept.close()
-    return Took(servers, float(np.median(add)), max(write), max(packed), first)
+    looks = [*add, *write, *packed]
+    return Took(servers, float(np.mean(looks)), float(np.median(add)), max(write), max(packed), first)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -242,14 +250,21 @@ def _show(console: Console, days: float, sizes: dict[str, float], rows: list[Too
     console.print(table)
     machine = f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}, Python {platform.python_version()}"
     table = Table(title=f"CPU of keeping a look, ms; {machine}", title_justify="left")
-    for heading in ("servers", "adding (median)", "and a slot (most)", "and a window (most)", "first slot of a week"):
+    for heading in (
+        "servers",
+        "mean",
+        "adding (median)",
+        "and a slot (most)",
+        "and a window (most)",
+        "first slot of a week",
+    ):
         table.add_column(heading, justify="right")
     met = sizes["watari"] <= limit
     for r in rows:
-        figures = (f"{1000 * s:,.1f}" for s in (r.add_s, r.write_s, r.pack_s, r.first_s))
+        figures = (f"{1000 * s:,.1f}" for s in (r.mean_s, r.add_s, r.write_s, r.pack_s, r.first_s))
         table.add_row(f"{r.servers:,}", *figures)
-        table.add_row("limit", f"{1000 * LIMITS_S[r.servers]:,.1f}", *["" for _ in range(3)], style="dim")
-        met = met and r.add_s <= LIMITS_S[r.servers]
+        table.add_row("limit", f"{1000 * LIMITS_S[r.servers]:,.1f}", "", "", "", "", style="dim")
+        met = met and r.mean_s <= LIMITS_S[r.servers]
     console.print(table)
     console.print(f"limits of our own: {'met' if met else 'MISSED'}")
     return met

@@ -276,7 +276,7 @@ def test_a_database_that_is_away_for_a_while_costs_no_slot(book: Book) -> None:
 
 
 def test_a_clock_that_is_set_forward_leaves_a_gap_and_takes_little_away(book: Book) -> None:
-    for minute in range(0, 600, 5):
+    for minute in range(0, 600, 15):
         book.look(minute, CALM, policy=EIGHT_HOURS)
     before = book.minutes()
     year = 365 * 24 * 60
@@ -286,7 +286,7 @@ def test_a_clock_that_is_set_forward_leaves_a_gap_and_takes_little_away(book: Bo
     assert len(lost) <= 2 * histories.GOES_AT_ONCE * 24
     book.look(605, CALM, policy=EIGHT_HOURS)  # and set right again
     book.look(610, CALM, policy=EIGHT_HOURS)
-    assert {595.0, 605.0, float(year)} <= set(book.minutes())
+    assert {585.0, 605.0, float(year)} <= set(book.minutes())
 
 
 def test_a_clock_that_is_set_back_writes_over_nothing(book: Book) -> None:
@@ -301,7 +301,7 @@ def test_a_clock_that_is_set_back_writes_over_nothing(book: Book) -> None:
 
 
 def test_what_is_too_old_goes_a_few_windows_at_a_time(book: Book) -> None:
-    for minute in range(0, 26 * 60, 5):
+    for minute in range(0, 26 * 60, 20):
         book.look(minute, CALM)
     assert len(histories.window_begins(book.store, CLOUD)) == 12
     book.look(26 * 60, CALM, policy=EIGHT_HOURS)
@@ -313,7 +313,7 @@ def test_what_is_too_old_goes_a_few_windows_at_a_time(book: Book) -> None:
 
 def test_the_inventory_of_an_epoch_goes_with_its_last_window(book: Book) -> None:
     end = EPOCH_S / 60 - (START.timestamp() % EPOCH_S) / 60
-    for minute in np.arange(end - 240, end + 20 * 60, 5).tolist():
+    for minute in np.arange(end - 240, end + 20 * 60, 20).tolist():
         book.look(minute, CALM, policy=EIGHT_HOURS)
     with book.store.reading() as c:
         epochs = c.execute(sa.select(history_items.c.epoch)).scalars().all()

@@ -25,12 +25,12 @@ from watari.jobs.placement.world import read_loads
 from watari.model.compute import ComputeSnapshot, HostName, Load, Server, ServerId
 from watari.observe.compute import compute_snapshot
 from watari.policy.load import load_policy
-from watari.policy.values import Policy
+from watari.policy.values import Destination, Detect, Policy
 
 START = datetime(2026, 1, 5, 10, tzinfo=UTC)
 LATER = START + timedelta(days=400)
 HOURS = 14.0  # of the day, with its three peaks
-OFF = 0.05  # what a replay of a history may be off by, of what it was when it was lived through
+OFF = 0.02  # what a replay of a history may be off by, of what it was when it was lived through with nothing done
 
 
 @dataclass(slots=True)
@@ -112,7 +112,7 @@ def test_nothing_done_starves_for_as_long_as_it_did(lived: Lived) -> None:
 
 
 def test_what_was_measured_is_what_was_lived_through(lived: Lived) -> None:
-    measured = measure(lived.recorded, Policy().detect)
+    measured = measure(lived.recorded, JUDGE)
     result = as_result(measured, lived.result)
     limit = OFF * lived.result.starved_minutes_nothing
     assert abs(result.starved_minutes - lived.result.starved_minutes) < limit
@@ -135,7 +135,7 @@ def test_another_policy_does_in_the_replay_what_it_does_in_the_day(lived: Lived)
         score.add(cloud, STEP_S)
         cloud.advance(STEP_S)
     there, again = summarise(published, cloud, runner, score), play(lived.recorded, published)
-    assert near(again.starved_minutes, there.starved_minutes, 0.1)
+    assert abs(again.starved_minutes - there.starved_minutes) < OFF * lived.result.starved_minutes_nothing
     assert near(again.moves, there.moves, 0.1)
 
 
@@ -155,21 +155,21 @@ HALF = (0.5, 2.0, 4.0)  # two of these on a host: each is given half
 FULL = (0.0, 1.0, 4.0)
 
 
-def observe_only() -> Policy:
-    """A policy that moves nobody."""
-    return load_policy("default").__class__(name="still", detect=replace(Policy().detect, steal=0.9, host_over=None))
+STILL = Policy(name="still", detect=Detect(steal=0.9, host_over=None))  # moves nobody
+TIGHT = Policy(name="tight", destination=Destination(headroom=0.0, caution=0.0))  # fills a host with one server
+JUDGE = Detect()
 
 
 def test_a_gap_is_said_and_not_counted(keeper: Keeper) -> None:
     for minute in (*range(60), *range(180, 240)):
         keeper.see(world(minute, {"a": HALF, "b": HALF}, a="h0", b="h0"))
     recorded = keeper.recorded()
-    measured = measure(recorded, Policy().detect)
+    measured = measure(recorded, JUDGE)
     assert measured.tally.starved_minutes == 2 * 120
     assert measured.tally.longest_minutes == 60
-    played = play(recorded, observe_only(), Policy().detect)
+    played = play(recorded, STILL, JUDGE)
     assert played.starved_minutes_nothing == pytest.approx(240, abs=1)
-    assert play(recorded, Policy()).starved_minutes < 40
+    assert play(recorded, TIGHT).starved_minutes < 40
     assert list(findings(recorded, measured)) == [
         "nobody looked for 2 h in 1 gap, which are not counted; the longest: 2026-01-05 11:00 to 2026-01-05 13:00 UTC"
     ]
@@ -184,10 +184,10 @@ def test_servers_come_and_go_and_starve_only_while_they_are_there(keeper: Keeper
         else:
             keeper.see(world(minute, {"b": FULL}, b="h0"))
     recorded = keeper.recorded()
-    measured = measure(recorded, Policy().detect)
+    measured = measure(recorded, JUDGE)
     assert (measured.came, measured.left) == (1, 1)
     assert measured.tally.starved_minutes == measured.model.starved_minutes == 60
-    assert play(recorded, observe_only(), Policy().detect).starved_minutes_nothing == pytest.approx(60, abs=1)
+    assert play(recorded, STILL, JUDGE).starved_minutes_nothing == pytest.approx(60, abs=1)
     assert "1 server came and 1 left meanwhile: each is played while it was there" in findings(recorded, measured)
 
 
@@ -199,10 +199,10 @@ def test_who_is_unknown_asks_for_what_it_last_asked_and_is_not_counted(keeper: K
     frames = list(recorded.frames())
     assert frames[-1].known.tolist() == [True, False, False]
     assert frames[-1].cores.tolist() == [4.0, 4.0, 0.0]
-    measured = measure(recorded, Policy().detect)
+    measured = measure(recorded, JUDGE)
     assert measured.tally.starved_minutes == measured.model.starved_minutes == 120 + 60
     assert measured.never_known == 1
-    assert play(recorded, observe_only(), Policy().detect).starved_minutes_nothing == pytest.approx(180, abs=1)
+    assert play(recorded, STILL, JUDGE).starved_minutes_nothing == pytest.approx(180, abs=1)
     (said,) = findings(recorded, measured)
     assert said.startswith("50.0 % of all server-slots have no load")
     assert said.endswith("1 never sent one and ask for nothing")
@@ -214,10 +214,10 @@ def test_moves_that_somebody_made_are_measured_and_not_played(keeper: Keeper) ->
         apart = back == "h1"
         keeper.see(world(minute, {"a": FULL if apart else HALF, "b": FULL if apart else HALF}, a="h0", b=back))
     recorded = keeper.recorded()
-    measured = measure(recorded, Policy().detect)
+    measured = measure(recorded, JUDGE)
     assert (measured.moves, measured.memory_gib, measured.went_back) == (2, 8.0, 1)
     assert measured.tally.starved_minutes == 240
-    assert play(recorded, observe_only(), Policy().detect).starved_minutes_nothing == pytest.approx(360, abs=1)
+    assert play(recorded, STILL, JUDGE).starved_minutes_nothing == pytest.approx(360, abs=1)
 
 
 def test_whose_host_is_gone_is_where_it_really_went(keeper: Keeper) -> None:
@@ -230,9 +230,9 @@ def test_whose_host_is_gone_is_where_it_really_went(keeper: Keeper) -> None:
             seen = replace(seen, servers={id: replace(s, host=HostName("h1")) for id, s in seen.servers.items()})
         keeper.see(seen)
     recorded = keeper.recorded()
-    played = play(recorded, observe_only(), Policy().detect)
+    played = play(recorded, STILL, JUDGE)
     assert played.starved_minutes_nothing == pytest.approx(240, abs=1)
-    assert play(recorded, Policy()).starved_minutes < 60
+    assert play(recorded, TIGHT).starved_minutes < 60
 
 
 def test_a_resized_server_is_another_one_from_then_on(keeper: Keeper) -> None:
@@ -243,7 +243,7 @@ def test_a_resized_server_is_another_one_from_then_on(keeper: Keeper) -> None:
         keeper.see(seen)
     recorded = keeper.recorded()
     assert [(s.id, s.vcpus) for s in recorded.spec.servers] == [("a", 4), ("a#2", 8)]
-    assert measure(recorded, Policy().detect).left == 1
+    assert measure(recorded, JUDGE).left == 1
 
 
 def test_more_load_can_be_asked_about(keeper: Keeper) -> None:
@@ -251,20 +251,20 @@ def test_more_load_can_be_asked_about(keeper: Keeper) -> None:
     for minute in range(120):
         keeper.see(world(minute, {"a": half, "b": half}, a="h0", b="h0"))
     recorded = keeper.recorded()
-    assert play(recorded, observe_only(), Policy().detect).starved_minutes_nothing == 0
-    assert play(recorded, observe_only(), Policy().detect, scale=2.0).starved_minutes_nothing > 200
+    assert play(recorded, STILL, JUDGE).starved_minutes_nothing == 0
+    assert play(recorded, STILL, JUDGE, scale=2.0).starved_minutes_nothing > 200
 
 
 def test_the_last_days_are_played_and_what_is_dated_later_is_not(keeper: Keeper) -> None:
-    for minute in range(0, 3 * 24 * 60, 5):
+    for minute in range(0, 12 * 60, 5):
         keeper.see(world(minute, {"a": FULL}, a="h0"))
     keeper.see(world(800 * 24 * 60, {"a": FULL}, a="h0"))  # a clock that was wrong for a look
-    keeper.see(world(3 * 24 * 60, {"a": FULL}, a="h0"))
+    keeper.see(world(12 * 60, {"a": FULL}, a="h0"))
     recorded = keeper.recorded()
-    assert len(recorded.begins) == 3 * 288 + 1
-    now = START + timedelta(days=3, minutes=1)
-    recorded = open_history(keeper.store, "prod", 1.0, now)
-    assert len(recorded.begins) == 288
+    assert len(recorded.begins) == 12 * 12 + 1 - 2 * 24, "two windows is what a wrong date costs"
+    now = START + timedelta(hours=12, minutes=1)
+    recorded = open_history(keeper.store, "prod", 0.25, now)
+    assert len(recorded.begins) == 6 * 12
     assert recorded.begins[-1] == int(now.timestamp()) - 60
 
 
@@ -293,6 +293,6 @@ def test_a_piece_that_cannot_be_read_is_a_gap(keeper: Keeper) -> None:
     recorded = keeper.recorded()
     assert recorded.broken == 1
     assert len(recorded.begins) == 6 * 12
-    said = list(findings(recorded, measure(recorded, Policy().detect)))
+    said = list(findings(recorded, measure(recorded, JUDGE)))
     assert said[1] == "1 piece of the history cannot be read: as if nobody had looked"
     assert np.isfinite(play(recorded, Policy()).starved_minutes)

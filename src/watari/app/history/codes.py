@@ -18,7 +18,8 @@ LOAD_MOST: Final = 16.0  # load average per vCPU; more than that is kept as that
 def encode(values: Floats, most: float) -> Codes:
     """Values from 0 to `most` as bytes; NaN becomes MISSING, what is outside the nearest end."""
     unknown = np.isnan(values)
-    codes = np.rint(np.sqrt(np.clip(np.where(unknown, 0.0, values), 0.0, most) / most) * STEPS).astype(np.uint8)
+    roots = np.sqrt(np.clip(np.where(unknown, 0.0, values), 0.0, most) / most)
+    codes: Codes = np.rint(roots * STEPS).astype(np.uint8)
     codes[unknown] = MISSING
     return codes
 

@@ -1,6 +1,8 @@
 """The slot that is being seen: looks at a cloud, added up."""
 
 from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import Final
 
 import numpy as np
 
@@ -9,6 +11,8 @@ from watari.app.history.items import Items, Numbered
 from watari.app.history.slots import LOAD, MOST, SHARE, SHARE_PEAK, STEAL, STEAL_PEAK, Ints, Slot
 from watari.jobs.placement.world import Readings
 from watari.model.compute import ComputeSnapshot, ServerId
+
+_VCPUS: Final = attrgetter("vcpus")
 
 
 @dataclass(slots=True)
@@ -64,10 +68,10 @@ class Gathering:
         self.ids = everybody
 
     def _where(self, ids: tuple[ServerId, ...]) -> Ints:
-        index = {id: k for k, id in enumerate(self.ids)}
-        return np.fromiter((index[id] for id in ids), np.int64, len(ids))
+        index = dict(zip(self.ids, range(len(self.ids)), strict=True))
+        return np.fromiter(map(index.__getitem__, ids), np.int64, len(ids))
 
 
 def _vcpus(snapshot: ComputeSnapshot, numbered: Numbered) -> Floats:
-    servers = snapshot.servers
-    return np.fromiter((max(1, servers[id].vcpus) for id in numbered.ids), np.float64, len(numbered.ids))
+    servers = map(snapshot.servers.__getitem__, numbered.ids)
+    return np.maximum(1.0, np.fromiter(map(_VCPUS, servers), np.float64, len(numbered.ids)))

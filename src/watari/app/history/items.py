@@ -8,6 +8,8 @@ import json
 import zlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
+from itertools import repeat
+from operator import attrgetter
 from typing import Any, Final
 
 import numpy as np
@@ -24,7 +26,8 @@ _KINDS: Final[dict[str, type[Host] | type[Server] | type[ServerGroup]]] = {
     "host": Host, "server": Server, "group": ServerGroup,
 }  # fmt: skip
 _NOWHERE: Final = HostName("")
-_LEVEL: Final = 6
+_HOST: Final = attrgetter("host")
+_LEVEL: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,32 +49,33 @@ class Items:
     items: list[Item] = field(default_factory=list)
     kept: int = 0
     _known: dict[tuple[type, str], list[int]] = field(default_factory=dict)
-    _seen: dict[ServerId, tuple[Server, int]] = field(default_factory=dict)  # as it was last seen
+    _hosts: dict[str, tuple[Host, int]] = field(default_factory=dict)  # as they were last seen
+    _servers: Mapping[ServerId, Server] = field(default_factory=dict)
+    _numbers: dict[ServerId, int] = field(default_factory=dict)  # of those
     _keys: frozenset[str] = frozenset()
 
     def number(self, snapshot: ComputeSnapshot, keys: frozenset[str]) -> Numbered:
-        """The numbers of all that is there. Servers on hosts that the inventory does not have are left out."""
+        """The numbers of all that is there. Servers on hosts that the inventory does not have are left out.
+
+        O(servers), and slow only for those that differ from what they were the last time.
+        """
         if keys != self._keys:
-            self._seen, self._keys = {}, keys
-        hosts = tuple(self._number(host.name, replace(host, state_note="")) for host in snapshot.hosts.values())
+            self._servers, self._keys = {}, keys
+        hosts = tuple(map(self._number_host, snapshot.hosts.values()))
         groups = tuple(self._number(group.id, group) for group in snapshot.groups.values())
+        servers, before = snapshot.servers, self._servers.get
+        for server in [s for s in servers.values() if (old := before(s.id)) is not s and old != s]:
+            self._numbers[server.id] = self._number(server.id, _lasting(server, keys))
+        self._servers = servers
+        if len(self._numbers) > 2 * len(servers):
+            self._numbers = {id: self._numbers[id] for id in servers}
         index = {name: k for k, name in enumerate(snapshot.hosts)}
-        seen: dict[ServerId, tuple[Server, int]] = {}
-        numbers, places = [], []
-        for server in snapshot.servers.values():
-            if (place := index.get(server.host)) is None:
-                continue
-            before = self._seen.get(server.id)
-            if before is None or before[0] != server:
-                before = (server, self._number(server.id, _lasting(server, keys)))
-            seen[server.id] = before
-            numbers.append(before[1])
-            places.append(place)
-        self._seen = seen
-        order = np.argsort(np.array(numbers, np.int64), kind="stable")
-        ids = tuple(seen)
-        servers, place_of = np.array(numbers, np.int64)[order], np.array(places, np.int64)[order]
-        return Numbered(hosts, groups, servers, place_of, tuple(ids[k] for k in order.tolist()))
+        numbers = np.fromiter(map(self._numbers.__getitem__, servers), np.int64, len(servers))
+        place = np.fromiter(map(index.get, map(_HOST, servers.values()), repeat(-1)), np.int64, len(servers))
+        order = np.argsort(numbers, kind="stable")
+        order = order[place[order] >= 0]
+        ids = tuple(map(tuple(servers).__getitem__, order.tolist()))
+        return Numbered(hosts, groups, numbers[order], place[order], ids)
 
     def fresh(self) -> bytes:
         """The items that are not in the database yet, as bytes; empty without any."""
@@ -88,6 +92,12 @@ class Items:
         except (zlib.error, TypeError, KeyError) as e:
             raise ValueError(f"{type(e).__name__}: {e}") from e
         self.kept = len(self.items)
+
+    def _number_host(self, host: Host) -> int:
+        before = self._hosts.get(host.name)
+        if before is None or (before[0] is not host and before[0] != host):
+            before = self._hosts[host.name] = (host, self._number(host.name, replace(host, state_note="")))
+        return before[1]
 
     def _number(self, id: str, item: Item) -> int:
         numbers = self._known.get((type(item), id), ())
@@ -125,13 +135,7 @@ def _name(item: Item) -> str:
 
 def _row(item: Item) -> dict[str, Any]:
     """The fields that differ from their defaults."""
-    row = {}
-    for one in fields(item):
-        value = getattr(item, one.name)
-        default = one.default_factory() if one.default_factory is not MISSING else one.default
-        if value != default:
-            row[one.name] = value
-    return row
+    return {name: v for name, default in _DEFAULTS[type(item)] if (v := getattr(item, name)) != default}
 
 
 def _item(kind: str, row: Mapping[str, Any]) -> Item:
@@ -143,7 +147,14 @@ def _item(kind: str, row: Mapping[str, Any]) -> Item:
     return made
 
 
+def _defaults(kind: type[Host] | type[Server] | type[ServerGroup]) -> tuple[tuple[str, object], ...]:
+    return tuple((f.name, f.default if f.default_factory is MISSING else f.default_factory()) for f in fields(kind))
+
+
 def _plain(value: object) -> object:
     if isinstance(value, Iterable):
         return dict(value) if isinstance(value, Mapping) else sorted(map(str, value))
     raise TypeError(f"{value!r} has no JSON form")
+
+
+_DEFAULTS: Final = {kind: _defaults(kind) for kind in _KINDS.values()}
