@@ -97,7 +97,7 @@ class Replay(WatariLister):
         from functools import partial
 
         from watari.app import database
-        from watari.app.history.measured import AS_MEASURED, as_result, findings, measure
+        from watari.app.history.measured import AS_MEASURED, as_result, findings, measure, unkept
         from watari.app.history.playing import play
         from watari.app.history.recorded import open_history
         from watari.app.replay import side_by_side
@@ -112,7 +112,7 @@ class Replay(WatariLister):
             recorded = open_history(store, parsed_args.history, parsed_args.days, datetime.now(UTC))
         judge = next(iter(policies.values())).detect
         measured = measure(recorded, judge)
-        for finding in (*findings(recorded, measured), *judged_alike(policies)):
+        for finding in (*findings(recorded, measured), *unkept(recorded, policies), *judged_alike(policies)):
             self.stderr.write(f"finding {finding}\n")
         jobs = [
             partial(play, recorded, policy, judge, round_s=parsed_args.round, scale=parsed_args.scale)

@@ -1,20 +1,25 @@
 """What a controller keeps of a cloud, on SQLite and PostgreSQL: restarts, kills, clocks, age, and two of them."""
 
+import random
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
 from sqlalchemy import event
 
 from durable.postgres import Postgres
-from durable.rig import copied
+from durable.rig import FORKS, copied
 from durable.serving.conftest import Sit
-from watari.act.durable import histories
+from durable.serving.recording import START, record
+from watari.act.durable import histories, tables
 from watari.act.durable.leading import Place, forget
 from watari.act.durable.lease import Lease, Lost
 from watari.act.durable.store import Store
@@ -40,7 +45,6 @@ from watari.policy.load import parse_policy
 from watari.policy.values import Policy
 
 CLOUD = "prod"
-START = datetime(2026, 1, 5, tzinfo=UTC)  # begins a window
 DEFAULT = Policy()
 EIGHT_HOURS = parse_policy("serve: {history: 8 h}", "p.yaml")
 HOSTS = {HostName(f"h{k}"): Host(HostName(f"h{k}"), ZoneName("az1"), 8, 65536, 1000) for k in range(3)}
@@ -262,6 +266,41 @@ def test_killed_at_any_commit_the_next_process_goes_on(book: Book, kill: int) ->
     assert last == {"a", "c"}, "numbers of items are what they were"
 
 
+def test_killed_at_any_moment_what_was_written_is_whole(template: Path, tmp_path: Path) -> None:
+    url, chance, minute = copied(template, tmp_path), random.Random(5), 0
+    store = Store(url)
+    for _ in range(4):
+        process = FORKS.Process(target=record, args=(url, CLOUD, minute))
+        process.start()
+        wanted = _slots(store) + chance.randint(3, 9)
+        while _slots(store) < wanted and process.is_alive():
+            time.sleep(0.005)
+        assert process.is_alive()
+        process.kill()
+        process.join()
+        minute = int(histories.all_kept(store)[0].last - START.timestamp()) // 60 + 10
+    lease = Lease(store)
+    lease.take()
+    book = Book(store, lease)
+    for more in (0, 5, 150, 155):
+        book.look(minute + more, CALM)
+    slots = book.slots()
+    assert [slot.looks for slot in slots[:-3]] == [5] * (len(slots) - 3)
+    assert book.minutes() == sorted(set(book.minutes()))
+    items = read_items(store, CLOUD, epoch_of(slots[0].begin)).items
+    for slot in slots[:-3]:
+        last = int(slot.begin - START.timestamp()) // 60 + 4
+        names = {items[k].name for k in slot.servers.tolist()}
+        assert names == {f"s{k}" for k in range(last % 50 + 1)}
+    assert len(histories.slot_begins(store, CLOUD)) == 1, "the rest is packed"
+    lease.release()
+    store.close()
+
+
+def _slots(store: Store) -> int:
+    return sum(kept.slots for kept in histories.all_kept(store))
+
+
 def test_a_database_that_is_away_for_a_while_costs_no_slot(book: Book) -> None:
     book.look(0, CALM)
     away = sa.exc.OperationalError("", {}, Exception("away"))
@@ -365,6 +404,26 @@ def test_an_inventory_that_cannot_be_read_stops_nothing_but_the_keeping(
         book.look(minute, CALM)
     assert book.slots() == []
     assert caplog.text.count("its inventory cannot be read") == 1
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_a_database_of_before_gets_the_tables(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    url = str(tmp_path / "old.db") if kind == "sqlite" else request.getfixturevalue("server").new_database()
+    store = Store(url)
+    with store.writing() as c:
+        config = Config()
+        config.set_main_option("script_location", "watari.act.durable:migrations")
+        config.attributes["connection"] = c
+        command.downgrade(config, "0003")
+        assert not sa.inspect(c).has_table("watari_history")
+    store.close()
+    store = Store(url)
+    assert histories.all_kept(store) == []
+    with store.reading() as c:
+        for table in (tables.history, tables.history_slots, tables.history_items):
+            made = {column["name"] for column in sa.inspect(c).get_columns(table.name)}
+            assert made == set(table.columns.keys())
+    store.close()
 
 
 def test_a_controller_keeps_what_it_sees(sit: Sit) -> None:

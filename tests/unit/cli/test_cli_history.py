@@ -67,12 +67,13 @@ def test_what_is_kept_is_listed(run: Run, recorder: Recorder) -> None:
 
 
 def test_a_history_is_played_beside_what_was_measured(run: Run, recorder: Recorder) -> None:
-    ended = run("replay", "--history", "prod", "--against", "cautious", "-f", "json")
+    Path("mine.yaml").write_text("roles: {metadata_key: tier}\n", encoding="utf-8")
+    ended = run("replay", "--history", "prod", "--against", "mine.yaml", "--against", "cautious", "-f", "json")
     assert ended.code == 0, ended.err
     rows = {row["measure"]: row for row in json.loads(ended.out)}
     assert list(rows) == [m.name for m in MEASURES]
     starved = rows["starved server-minutes"]
-    assert list(starved) == ["measure", "as measured", "do nothing", "default", "cautious", "published"]
+    assert list(starved) == ["measure", "as measured", "do nothing", "default", "mine", "cautious", "published"]
     assert starved["as measured"] == 60 * 2 * len(_worst())
     assert starved["default"] < starved["do nothing"]
     assert rows["moves"]["as measured"] == 0
@@ -82,6 +83,7 @@ def test_a_history_is_played_beside_what_was_measured(run: Run, recorder: Record
     assert ended.err.splitlines()[-1] == (
         "prod, 2026-01-05 10:00 to 2026-01-05 12:00 UTC: 6 hosts, 60 servers, 2 h seen, loads x 1, a look every 60 s"
     )
+    assert "finding mine asks for the metadata tier, which no server of this history has" in ended.err
     assert "finding the policies call different servers starved; all are judged by default" in ended.err
 
 

@@ -1,18 +1,19 @@
 """What really happened, as the history has it; and how near the simulator's model of a host comes to it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from watari.app.history.codes import Floats
+from watari.app.history.items import metadata_keys
 from watari.app.history.recorded import Frame, Recorded
 from watari.app.history.slots import SLOT_S, moment
 from watari.app.replay import DAY_S, Result
 from watari.app.tally import Tally
 from watari.drivers.sim.contention import Contention, contend
 from watari.plan.text import count, format_duration
-from watari.policy.values import Detect
+from watari.policy.values import Detect, Policy
 
 AS_MEASURED = "as measured"
 
@@ -81,6 +82,17 @@ def as_result(measured: Measured, nothing: Result) -> Result:
         stolen_core_s=tally.stolen_core_s, avoided=avoided, moves=measured.moves, memory_gib=measured.memory_gib,
         disk_gib=measured.disk_gib, went_back=measured.went_back, longest_minutes=tally.longest_minutes,
     )  # fmt: skip
+
+
+def unkept(recorded: Recorded, policies: Mapping[str, Policy]) -> Iterator[str]:
+    """Metadata that a policy asks for, that is not among the usual, and that no server of the history has."""
+    there = {key for server in recorded.spec.servers for key in server.metadata}
+    for name, policy in policies.items():
+        if missing := sorted(metadata_keys(policy) - metadata_keys(Policy()) - there):
+            yield (
+                f"{name} asks for the metadata {', '.join(missing)}, which no server of this history has: only keys "
+                "are kept that the policy of the time named"
+            )
 
 
 def findings(recorded: Recorded, measured: Measured) -> Iterator[str]:
