@@ -395,15 +395,16 @@ def test_what_was_kept_is_told_and_forgotten_with_its_cloud(book: Book) -> None:
     assert book.slots() == []
 
 
-def test_an_inventory_that_cannot_be_read_stops_nothing_but_the_keeping(
-    book: Book, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_inventory_that_cannot_be_read_stops_nothing_but_the_keeping(book: Book) -> None:
     with book.store.writing() as c:
         histories.put_items(c, CLOUD, epoch_of(int(START.timestamp())), 0, b"rubbish")
     for minute in (0, 5, 10):
         book.look(minute, CALM)
     assert book.slots() == []
-    assert caplog.text.count("its inventory cannot be read") == 1
+    assert book.recorder.problem.startswith("its inventory cannot be read until 2026-01-08 00:00 UTC begins another")
+    book.look(EPOCH_S / 60, CALM)
+    book.look(EPOCH_S / 60 + 5, CALM)
+    assert (book.recorder.problem, len(book.slots())) == ("", 1)
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
@@ -438,3 +439,22 @@ def test_a_controller_keeps_what_it_sees(sit: Sit) -> None:
     desk.reconciler.keep_history()
     again = histories.all_kept(desk.store)
     assert again == [kept], "what nobody saw is not kept"
+
+
+def test_a_history_that_cannot_be_written_keeps_nobody_from_deciding_and_is_a_finding(sit: Sit) -> None:
+    desk = sit("suggest")
+    desk.look()
+    with desk.store.writing() as c:
+        c.exec_driver_sql("alter table watari_history_slots rename to elsewhere")
+    assert desk.reconciler.history._open is not None
+    desk.reconciler.history._open.begin -= SLOT_S
+    desk.look()
+    look = desk.look()
+    assert (look.starved, look.trouble, desk.states()) == (6, "", ["suggested"])
+    (finding,) = [f for f in look.findings if f.code == "history-not-kept"]
+    assert "no such table: watari_history_slots" in finding.text
+    with desk.store.writing() as c:
+        c.exec_driver_sql("alter table elsewhere rename to watari_history_slots")
+    desk.look()
+    assert not [f for f in desk.look().findings if f.code == "history-not-kept"]
+    assert histories.all_kept(desk.store)[0].slots == 1, "what waited is there"

@@ -28,11 +28,11 @@ class Recorder:
     _open: Gathering | None = None
     _over: list[Gathering] = field(default_factory=list)
     _items: Items | None = None  # as the database has them; None: to be read
-    _unreadable: set[int] = field(default_factory=set)  # epochs
+    problem: str = ""  # why nothing more is kept for a while
 
     def begin_anew(self) -> None:
         """Another process may have written meanwhile."""
-        self._open, self._items = None, None
+        self._open, self._items, self.problem = None, None, ""
         self._over.clear()
 
     def look(self, snapshot: ComputeSnapshot, readings: Readings, policy: Policy) -> None:
@@ -108,13 +108,12 @@ class Recorder:
         try:
             self._items = read_items(self.place.store, self.place.cloud, epoch)
         except ValueError as e:
-            if epoch not in self._unreadable:
-                log.warning(
-                    "the history of %s is not kept until %s: its inventory cannot be read (%s); "
-                    "`watari status --forget` begins anew", self.place.cloud, moment(epoch + EPOCH_S), e,
-                )  # fmt: skip
-            self._unreadable.add(epoch)
+            end = f"{moment(epoch + EPOCH_S):%Y-%m-%d %H:%M} UTC"
+            self.problem = (
+                f"its inventory cannot be read until {end} begins another ({e}); `watari status --forget` begins anew"
+            )
             return None
+        self.problem = ""
         return self._items
 
 

@@ -83,6 +83,7 @@ class Reconciler:
     _decided: str = ""  # the automatic proposal that the last look stands for
     _snapshot: ComputeSnapshot | None = None
     _left_out: tuple[Finding, ...] = ()
+    _unrecorded: str = ""  # why the last look is not in the history
     _took_s: float = 0.0
     _kept_at: float = float("-inf")
     _again_at: float = float("-inf")
@@ -122,7 +123,8 @@ class Reconciler:
         if look.trouble:
             self._take_back("planned anew once it is known how the cloud is")
         self._took_s = time.perf_counter() - begun
-        look.findings = (*self.policy.findings(), *self._slow(policy), *look.findings)[:MOST_FINDINGS]
+        about = (*self.policy.findings(), *self._slow(policy), *self._about_history())
+        look.findings = (*about, *look.findings)[:MOST_FINDINGS]
         look.took_s, look.cpu_s = round(self._took_s, 4), round(time.thread_time() - cpu, 4)
         self.place.keep(asdict(look))
         if time.monotonic() - self._kept_at >= KEEP_S:
@@ -165,15 +167,19 @@ class Reconciler:
         self.history.keep(self.policy.policy)
 
     def _record(self, policy: Policy) -> None:
-        """Add the look to the history. A bug in there keeps nobody from deciding."""
+        """Add the look to the history. Whatever goes wrong there keeps nobody from deciding; it is a finding."""
         if self.memory is None or self._snapshot is None or self.memory.at != self._snapshot.taken_at:
             return
         try:
             self.history.look(self._snapshot, self.memory.readings, policy)
-        except (WatariError, Lost):
+            self._unrecorded = self.history.problem
+        except Lost:
             raise
-        except Exception:
+        except WatariError as e:
+            self._unrecorded = str(e)
+        except Exception as e:
             log.exception("keeping the history of %s", self.cloud.name)
+            self._unrecorded = f"{type(e).__name__}: {e}; this is a bug"
 
     def _read(self, look: Look) -> ComputeSnapshot | None:
         """The cloud as it is; None, and the trouble in `look`, when it does not say."""
@@ -331,6 +337,12 @@ class Reconciler:
             return None
         gap_s = (at - memory.at).total_seconds()
         return memory if 0 <= gap_s <= GAP_LOOKS * max(policy.serve.every_s, self._took_s) else after_gap(memory)
+
+    def _about_history(self) -> tuple[Finding, ...]:
+        if not self._unrecorded:
+            return ()
+        text, cure = f"the history is not kept: {self._unrecorded}", "Mend that, or set serve.history to none."
+        return (Finding(self.cloud.name, "history-not-kept", text, "warning", cure),)
 
     def _slow(self, policy: Policy) -> tuple[Finding, ...]:
         if self._took_s <= policy.serve.every_s:
