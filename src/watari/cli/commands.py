@@ -15,6 +15,7 @@ COMMANDS: Final[dict[str, str]] = {
     "demo": "watari.cli.demo:DemoDay",
     "exporter": "watari.cli.exporter:Exporter",
     "go": "watari.cli.stop:Go",
+    "history list": "watari.cli.history:HistoryList",
     "lab down": "watari.cli.lab:LabDown",
     "lab reset": "watari.cli.lab:LabReset",
     "lab status": "watari.cli.lab:LabStatus",

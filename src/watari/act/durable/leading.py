@@ -14,6 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from watari.act.durable import histories
 from watari.act.durable.lease import TTL_S, Lease, Lost, bury
 from watari.act.durable.store import Store
 from watari.act.durable.tables import controllers, leases, memories, messages, notices, proposals
@@ -101,7 +102,7 @@ def this_process() -> str:
 
 
 def forget(store: Store, cloud: str) -> None:
-    """Forget a cloud, with what was learned of it and what came to nothing.
+    """Forget a cloud, with its history, what was learned of it and what came to nothing.
 
     Raises BadInput if somebody looks after it, or nobody ever did.
     """
@@ -113,6 +114,7 @@ def forget(store: Store, cloud: str) -> None:
     with store.writing(alone=f"controller of {cloud}") as c:
         for table in (controllers, memories, notices, messages):
             c.execute(table.delete().where(table.c.cloud == cloud))
+        histories.forget(c, cloud)
         c.execute(proposals.delete().where(proposals.c.cloud == cloud, proposals.c.run_id.is_(None)))
 
 

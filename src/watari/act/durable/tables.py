@@ -129,6 +129,36 @@ memories = sa.Table(
     sa.Column("body", sa.LargeBinary, nullable=False),  # what the balancer of this cloud remembers
 )
 
+history = sa.Table(
+    "watari_history",
+    metadata,
+    sa.Column("cloud", sa.String, primary_key=True),
+    sa.Column("begin", sa.BigInteger, primary_key=True, autoincrement=False),  # of its window, seconds since 1970, UTC
+    sa.Column("first", sa.BigInteger, nullable=False),  # of its slots
+    sa.Column("last", sa.BigInteger, nullable=False),
+    sa.Column("slots", sa.Integer, nullable=False),
+    sa.Column("servers", sa.Integer, nullable=False),  # the most in one slot
+    sa.Column("body", sa.LargeBinary, nullable=False),
+)
+
+history_slots = sa.Table(
+    "watari_history_slots",  # those of the window that is not over
+    metadata,
+    sa.Column("cloud", sa.String, primary_key=True),
+    sa.Column("begin", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("servers", sa.Integer, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+)
+
+history_items = sa.Table(
+    "watari_history_items",
+    metadata,
+    sa.Column("cloud", sa.String, primary_key=True),
+    sa.Column("epoch", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("first", sa.BigInteger, primary_key=True, autoincrement=False),  # number of the first item in it
+    sa.Column("body", sa.LargeBinary, nullable=False),
+)
+
 stops = sa.Table(
     "watari_stops",
     metadata,

@@ -237,10 +237,14 @@ class _Looking:
         self._tell("policy", self.policy.problem and f"the policy as it was stays in force: {self.policy.problem}")
 
     def _leave(self) -> None:
-        """Keep what was learned, and leave the place to another: either, whatever becomes of the other."""
+        """Keep what was learned and seen, and leave the place to another: each, whatever becomes of the others."""
         if not self._leads:
             return
-        for what, do in (("kept", self.reconciler.keep_memory), ("left", self.reconciler.place.release)):
+        last = {
+            "kept": self.reconciler.keep_memory, "recorded": self.reconciler.keep_history,
+            "left": self.reconciler.place.release,
+        }  # fmt: skip
+        for what, do in last.items():
             try:
                 do()
             except Exception as e:
