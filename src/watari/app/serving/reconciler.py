@@ -171,7 +171,7 @@ class Reconciler:
 
     def _record(self, policy: Policy) -> None:
         """Add the look to the history. Whatever goes wrong there keeps nobody from deciding; it is a finding."""
-        if self.memory is None or self.snapshot is None or self.memory.at != self._snapshot.taken_at:
+        if self.memory is None or self.snapshot is None or self.memory.at != self.snapshot.taken_at:
             return
         try:
             self.history.look(self.snapshot, self.memory.readings, policy)
