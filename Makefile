@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint lab test-lab test-page test-rigs bench bench-durable bench-history bench-serve bench-api clean help
+.PHONY: demo test lint lab test-lab test-page test-rigs bench bench-durable bench-history bench-lab bench-serve bench-api clean help
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
@@ -60,6 +60,10 @@ bench-serve: $(STAMP) ## CPU and memory of a controller's look, up to 10,000 hos
 bench-api: $(STAMP) ## requests and event streams that the HTTP API holds while the controller looks
 	@echo "== benchmark of the API"
 	@$(BIN)/python -m benchmarks.api $(ARGS)
+
+bench-lab: $(STAMP) ## half an hour of the controller on the lab, by itself, beside the same load with nothing moved
+	@echo "== benchmark on the lab"
+	@$(BIN)/python -m benchmarks.lab_loop $(ARGS)
 
 bench-history: $(STAMP) ## MB of a month of history, beside other forms of it, and CPU of keeping
 	@echo "== benchmark of the history"
