@@ -9,7 +9,7 @@ import { title } from "./listing.js";
 import { ALARM_S, stalledFor, totals, underWay } from "./run_facts.js";
 import { Timeline } from "./timeline.js";
 import { since, zone, zoned } from "./times.js";
-import { about, card, countWords, empty, runChip, sum } from "./words.js";
+import { about, card, countWords, empty, named, runChip, sum } from "./words.js";
 
 const LEGEND = [["done", "done"], ["running", "running"], ["failed", "failed attempt"], ["undone", "undone"], ["pending", "to come"]];
 const FILTERS = [["All", () => true], ["Under way", underWay], ["Waiting", ({ state }) => state === "pending"],
@@ -40,12 +40,14 @@ export function runView(root, context, id) {
       run = found;
       operations.clear();
       for (const operation of found.operations) operations.set(operation.id, operation);
+      if (found.cloud !== store.cloud && store.clouds.has(found.cloud)) return store.choose(found.cloud); // which opens it anew
       if (first) build();
       timeline.show(found.operations, found);
       show();
-      journal.read();
+      return journal.read();
     } catch (problem) {
       if (run === null) root.replaceChildren(title(`Run ${id}`), empty("It cannot be shown", problem.detail ?? String(problem)));
+      return undefined;
     }
   };
   const build = () => {
@@ -72,7 +74,7 @@ export function runView(root, context, id) {
     const all = [...operations.values()];
     const out = all.filter((operation) => operation.out_of_service).map(({ name }) => name);
     parts.out.hidden = !out.length;
-    setText(parts.out, out.length ? `OUT OF SERVICE: ${out.slice(0, 5).join(", ")}${out.length > 5 ? ` and ${count(out.length - 5)} more` : ""}. No orchestrator uses ${out.length === 1 ? "it" : "them"} now; put back with watari members attach.` : "");
+    setText(parts.out, outWords(out));
     parts.sums.replaceChildren(...sums(run, all));
     actions(parts.actions, run, all, { ...context, path, done: (changed) => store.learn("run", changed) });
   };
@@ -111,6 +113,12 @@ export function runView(root, context, id) {
       return true;
     },
   };
+}
+
+function outWords(names) {
+  const more = names.length > 5 ? ` and ${count(names.length - 5)} more` : "";
+  const them = names.length === 1 ? "it" : "them";
+  return `OUT OF SERVICE: ${names.slice(0, 5).map(named).join(", ")}${more}. No orchestrator uses ${them} now; put ${them} back with watari members attach.`;
 }
 
 function sums(run, operations) {

@@ -51,6 +51,9 @@ export function sentence(text) {
   return /[.!?。]$/.test(trimmed) || !trimmed ? trimmed : `${trimmed}.`;
 }
 
+/** A name inside a sentence: what runs from right to left in it, or says that it does, ends with it. */
+export const named = (name) => (/[^\x20-\x7e]/.test(name) ? `\u2068${name}\u2069` : name);
+
 export const capital = (text) => (text ? text[0].toUpperCase() + text.slice(1) : "");
 
 /** The empty state of a view: what there is not, and what to do next. */
