@@ -8,7 +8,7 @@ import { journalCard } from "./journal.js";
 import { title } from "./listing.js";
 import { ALARM_S, stalledFor, totals, underWay } from "./run_facts.js";
 import { Timeline } from "./timeline.js";
-import { since, zone, zoned } from "./times.js";
+import { ago, since, zone, zoned } from "./times.js";
 import { about, card, countWords, empty, named, runChip, sum } from "./words.js";
 
 const LEGEND = [["done", "done"], ["running", "running"], ["failed", "failed attempt"], ["undone", "undone"], ["pending", "to come"]];
@@ -130,13 +130,15 @@ function sums(run, operations) {
   const [total, unit] = data(all.total_mib);
   const quiet = all.last && !run.ended_at ? since(all.last) : null;
   const stalled = operations.filter((operation) => stalledFor(operation) !== null).length;
+  const took = run.ended_at ? (Date.parse(run.ended_at) - Date.parse(run.started_at)) / 1000 : 0;
   const left = all.rate > 0 ? (all.total_mib - all.done_mib) / all.rate : null;
   const starved = run.starved_before === null ? "starved servers: not measured" : `starved servers ${count(run.starved_before)} → ${run.starved_after === null ? "?" : count(run.starved_after)}`;
   return [
     sum("Operations", words[0], words.slice(1).join(", ") || starved),
     sum("Copied", `${done}${NB}${doneUnit}`, `of ${total}${NB}${unit}`, meter(all.total_mib ? all.done_mib / all.total_mib : 0)),
-    sum("Rate", all.flying ? rate(all.rate) : "–", all.flying ? `${plural(all.flying, "operation")} under way` : starved),
-    run.ended_at ? sum("Took", duration((Date.parse(run.ended_at) - Date.parse(run.started_at)) / 1000), starved)
+    run.ended_at ? sum("Rate", took > 0 && all.done_mib ? rate(all.done_mib / took) : "–", "on average")
+      : sum("Rate", all.flying ? rate(all.rate) : "–", all.flying ? `${plural(all.flying, "operation")} under way` : "nothing is under way"),
+    run.ended_at ? sum("Took", duration(took), `ended ${ago(run.ended_at)}`)
       : sum("Time left", left === null ? "not known" : about(left), all.silent ? `${plural(all.silent, "operation")} without an ETA` : starved),
     quiet === null ? sum("Last progress", all.last ? zoned(all.last) : "–", run.ended_at ? "it is over" : "nothing has begun")
       : sum("Last progress", h(quiet > ALARM_S ? "span.warn" : "span", {}, `${duration(quiet)} ago`),
