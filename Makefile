@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint lab test-lab test-page test-rigs bench bench-durable bench-serve clean help
+.PHONY: demo test lint lab test-lab test-page test-rigs bench bench-durable bench-history bench-lab bench-serve bench-api clean help
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
@@ -56,6 +56,18 @@ bench-durable: $(STAMP) ## steps per second of the durable executor, beside the 
 bench-serve: $(STAMP) ## CPU and memory of a controller's look, up to 10,000 hosts and 100,000 servers
 	@echo "== benchmark of the controller"
 	@$(BIN)/python -m benchmarks.serve $(ARGS)
+
+bench-api: $(STAMP) ## requests and event streams that the HTTP API holds while the controller looks
+	@echo "== benchmark of the API"
+	@$(BIN)/python -m benchmarks.api $(ARGS)
+
+bench-lab: $(STAMP) ## half an hour of the controller on the lab, by itself, beside the same load with nothing moved
+	@echo "== benchmark on the lab"
+	@$(BIN)/python -m benchmarks.lab_loop $(ARGS)
+
+bench-history: $(STAMP) ## MB of a month of history, beside other forms of it, and CPU of keeping
+	@echo "== benchmark of the history"
+	@$(BIN)/python -m benchmarks.history --prometheus $(ARGS)
 
 bench: $(STAMP) ## Watari, Watcher and hbal on the same cluster, then Watari alone up to 10,000 hosts
 	@echo "== benchmark"

@@ -62,7 +62,7 @@ class Measured:
     starved: int
 
 
-class _Ready(Cloud):
+class Ready(Cloud):
     """A cloud that is handed over ready-made, a minute later at every look; and its clock."""
 
     def __init__(self, snapshot: ComputeSnapshot) -> None:
@@ -93,7 +93,7 @@ def _scaled(load: Load, factor: float, at: datetime) -> Load:
 
 def measure(hosts: int, servers: int) -> Measured:
     """One size, in this process."""
-    cloud = _Ready(snapshot_of(generate(hosts, servers, 1, loads.synthetic())))
+    cloud = Ready(snapshot_of(generate(hosts, servers, 1, loads.synthetic())))
     with tempfile.TemporaryDirectory() as folder:
         policy = Path(folder) / "policy.yaml"
         policy.write_text(POLICY)
@@ -129,7 +129,7 @@ def _with_a_day(memory: Memory) -> Memory:
     return replace(memory, shape=replace(memory.shape, cores=(swing * memory.mean[:, None]).astype(np.float32)))
 
 
-def _looks(reconciler: Reconciler, cloud: _Ready) -> list[float]:
+def _looks(reconciler: Reconciler, cloud: Ready) -> list[float]:
     """CPU seconds of each look, without those of making the snapshot."""
     return [reconciler.look().cpu_s - cloud.spent_s for _ in range(LOOKS)]
 

@@ -12,7 +12,7 @@ from unit.web.fake_feed import FakeFeed
 from watari.web.api.app import create_api
 from watari.web.api.callers import Anybody, Caller, Doorkeeper, Rules
 from watari.web.api.context import Api
-from watari.web.api.guards import Rates
+from watari.web.api.rates import Rates
 from watari.web.serving import Server
 
 

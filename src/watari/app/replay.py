@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from watari.act.journal import Entry
@@ -108,17 +109,25 @@ def replay_all(
     All are judged by the thresholds of the first, so that they can be compared.
     """
     judge = policies[0].detect
-    workers = min(len(policies), os.cpu_count() or 1)
+    return side_by_side([partial(replay, trace, p, setting, judge) for p in policies], progress)
+
+
+def side_by_side(
+    jobs: Sequence[Callable[..., Result]], progress: Callable[[float], None] = lambda share: None
+) -> list[Result]:
+    """What each job returns, in order; each is called in a process of its own with a `progress` to report to.
+
+    On one processor one after the other, in this process.
+    """
+    workers = min(len(jobs), os.cpu_count() or 1)
     if workers < 2:
-        return [
-            replay(trace, p, setting, judge, progress=_part(progress, i, len(policies))) for i, p in enumerate(policies)
-        ]
+        return [job(progress=_part(progress, i, len(jobs))) for i, job in enumerate(jobs)]
     context = multiprocessing.get_context("spawn")
-    shares = context.Array("d", len(policies))
+    shares = context.Array("d", len(jobs))
     with ProcessPoolExecutor(workers, context, _share_progress, (shares,)) as pool:
-        futures = [pool.submit(_replay_one, i, trace, p, setting, judge) for i, p in enumerate(policies)]
+        futures = [pool.submit(_run_one, i, job) for i, job in enumerate(jobs)]
         while wait(futures, timeout=0.2).not_done:
-            progress(sum(shares[i] for i in range(len(policies))) / len(policies))
+            progress(sum(shares[i] for i in range(len(jobs))) / len(jobs))
         progress(1.0)
         return [f.result() for f in futures]
 
@@ -137,12 +146,12 @@ def _share_progress(shares: "SynchronizedArray[float]") -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business; it ends the pool
 
 
-def _replay_one(i: int, trace: Trace, policy: Policy, setting: Setting, judge: Detect) -> Result:
+def _run_one(i: int, job: Callable[..., Result]) -> Result:
     def report(share: float) -> None:
         if _shares is not None:
             _shares[i] = share
 
-    return replay(trace, policy, setting, judge, progress=report)
+    return job(progress=report)
 
 
 def live(

@@ -26,11 +26,26 @@ def state_dir() -> Path:
 
 
 def database_url(named: str | None = None) -> str:
-    """Where runs are kept: `--database`, else `$WATARI_DATABASE`, else runs.db in the state directory."""
+    """Where runs are kept: `--database`, else `$WATARI_DATABASE`, else what stands in the file `$WATARI_DATABASE_FILE`,
+    else runs.db in the state directory. Raises BadInput, without the URL: it may hold a password.
+    """
     place = named or os.environ.get("WATARI_DATABASE") or ""
+    if not place and (file := os.environ.get("WATARI_DATABASE_FILE")):
+        return _url_in(Path(file))
     if place and "://" not in place and not Path(place).expanduser().absolute().parent.is_dir():
         raise BadInput(f"{place}: there is no folder {Path(place).expanduser().parent}; make it, or name another place")
     return place or str(state_dir() / "runs.db")
+
+
+def _url_in(file: Path) -> str:
+    where = f"WATARI_DATABASE_FILE: {file}"
+    try:
+        url = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as e:
+        raise BadInput(f"{where} cannot be read: {getattr(e, 'strerror', None) or 'it is no text'}") from None
+    if "://" not in url or len(url.splitlines()) != 1:
+        raise BadInput(f"{where} holds no URL; write one line into it: postgresql://USER:PASSWORD@HOST/NAME")
+    return url
 
 
 def write_atomically(path: Path, content: bytes) -> None:

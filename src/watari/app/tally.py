@@ -10,6 +10,7 @@ from watari.drivers.sim.contention import Contention
 from watari.policy.values import Detect
 
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 
 
 @dataclass(slots=True)
@@ -33,15 +34,16 @@ class Tally:
     def start(cls, detect: Detect, servers: int) -> "Tally":
         return cls(detect, np.zeros(servers), np.zeros(servers), np.zeros(servers))
 
-    def add(self, c: Contention, vcpus: Floats, seconds: float) -> NDArray[np.bool_]:
-        """Count an instant that lasts `seconds`; returns who is starved."""
-        over = c.steal >= self.detect.steal
-        starved = self.detect.starved(c.steal, c.load_per_vcpu)
+    def add(self, c: Contention, vcpus: Floats, seconds: float, counted: Bools | None = None) -> Bools:
+        """Count an instant that lasts `seconds`; returns who is starved. `counted`: whose it is; None: everybody's."""
+        steal = c.steal if counted is None else np.where(counted, c.steal, 0.0)
+        over = steal >= self.detect.steal
+        starved = self.detect.starved(steal, c.load_per_vcpu)
         self.starved_s += starved * seconds
         self.streak_s = np.where(starved, self.streak_s + seconds, 0.0)
         np.maximum(self.longest_s, self.streak_s, out=self.longest_s)
         self.over_steal_s += float(over.sum()) * seconds
-        self.now_stolen = float((c.steal * vcpus).sum())
+        self.now_stolen = float((steal * vcpus).sum())
         self.stolen_core_s += self.now_stolen * seconds
         self.now_starved = int(starved.sum())
         return starved
@@ -73,11 +75,11 @@ class Score:
         capacity: Floats = np.bincount(zones, cloud.spec.threads, len(names)).astype(np.float64)
         return cls(Tally.start(detect, n), Tally.start(detect, n), zones, capacity)
 
-    def add(self, cloud: SimCloud, seconds: float) -> None:
-        """Count the present instant of both."""
-        self.balanced.add(cloud.contention, cloud.spec.vcpus, seconds)
+    def add(self, cloud: SimCloud, seconds: float, counted: Bools | None = None) -> None:
+        """Count the present instant of both; of these servers, or of all."""
+        self.balanced.add(cloud.contention, cloud.spec.vcpus, seconds, counted)
         shadow = cloud.shadow_contention()
-        self.shadow.add(shadow, cloud.spec.vcpus, seconds)
+        self.shadow.add(shadow, cloud.spec.vcpus, seconds, counted)
         # However servers are placed, a zone cannot give more than its hosts have: the fluid bound.
         asked = np.bincount(self.zone_of_host, shadow.host_demand, len(self.capacity))
         self.unavoidable_core_s += float(np.maximum(0.0, asked - self.capacity).sum()) * seconds

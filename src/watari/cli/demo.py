@@ -123,7 +123,7 @@ def _page(demo: "Demo", seconds: float, port: int | None) -> Iterator[tuple[str,
     from watari.web.api.callers import Anybody, Rules
     from watari.web.api.context import Api
     from watari.web.api.demo_desk import DemoDesk
-    from watari.web.api.guards import Rates
+    from watari.web.api.rates import Rates
     from watari.web.details import Inspector
     from watari.web.feed import DemoFeed
     from watari.web.hub import Hub

@@ -12,13 +12,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One row: `of` is a policy's number, `nothing` that of the twin in which nothing is moved (None: has none)."""
+    """One row: `of` is a policy's number, `nothing` that of the twin in which nothing is moved (None: has none).
+
+    `told`: a history knows it of what really happened, too.
+    """
 
     name: str
     meaning: str
     of: "Callable[[Result], float]"
     nothing: "Callable[[Result], float] | None" = None
     digits: int = 0
+    told: bool = True
 
 
 MEASURES: tuple[Measure, ...] = (
@@ -61,7 +65,9 @@ MEASURES: tuple[Measure, ...] = (
         1,
     ),
     Measure("moves", "live migrations that arrived", lambda m: m.moves, lambda m: 0.0),
-    Measure("failed moves", "live migrations that failed or were stopped", lambda m: m.failed, lambda m: 0.0),
+    Measure(
+        "failed moves", "live migrations that failed or were stopped", lambda m: m.failed, lambda m: 0.0, told=False
+    ),
     Measure("GiB memory moved", "memory of the servers that moved", lambda m: m.memory_gib, lambda m: 0.0),
     Measure("GiB disk moved", "local disk of the servers that moved", lambda m: m.disk_gib, lambda m: 0.0),
     Measure(
@@ -76,8 +82,8 @@ MEASURES: tuple[Measure, ...] = (
         lambda m: m.longest_minutes,
         lambda m: m.longest_minutes_nothing,
     ),
-    Measure("CPU seconds", "that computing this column took", lambda m: m.cpu_s, None, 1),
-    Measure("wall seconds", "the same, by the clock on the wall", lambda m: m.wall_s, None, 1),
+    Measure("CPU seconds", "that computing this column took", lambda m: m.cpu_s, None, 1, told=False),
+    Measure("wall seconds", "the same, by the clock on the wall", lambda m: m.wall_s, None, 1, told=False),
 )
 
 
@@ -93,9 +99,12 @@ class Number(FormattableColumn[float | None]):
         return self.text
 
 
-def cells(results: "Sequence[Result]") -> list[tuple[str | Number, ...]]:
-    """A row per measure: its name, doing nothing, then every policy."""
-    columns = [[Number(m.nothing(results[0]) if m.nothing else None, m.digits) for m in MEASURES]]
+def cells(results: "Sequence[Result]", measured: "Result | None" = None) -> list[tuple[str | Number, ...]]:
+    """A row per measure: its name, what was measured if that is given, doing nothing, then every policy."""
+    columns = []
+    if measured is not None:
+        columns.append([Number(m.of(measured) if m.told else None, m.digits) for m in MEASURES])
+    columns.append([Number(m.nothing(results[0]) if m.nothing else None, m.digits) for m in MEASURES])
     columns += [[Number(m.of(result), m.digits) for m in MEASURES] for result in results]
     for column in columns:
         width = max(len(number.text) for number in column)

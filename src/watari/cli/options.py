@@ -40,8 +40,8 @@ def add_database(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--database",
         metavar="FILE|URL",
-        help="where runs are kept: a SQLite file or postgresql://... (default: $WATARI_DATABASE, else runs.db in the "
-        "state directory)",
+        help="where runs are kept: a SQLite file or postgresql://... (default: $WATARI_DATABASE, else what stands in "
+        "the file $WATARI_DATABASE_FILE, else runs.db in the state directory)",
     )
 
 

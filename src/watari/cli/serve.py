@@ -34,7 +34,7 @@ class Serve(WatariCommand):
         examples:
           watari serve --cloud prod --policy prod.yaml
           watari serve --cloud prod --cloud lab --database postgresql://watari@db/watari
-          watari serve --cloud prod --api 127.0.0.1:8765 --metrics 127.0.0.1:9178
+          watari serve --cloud prod --api 127.0.0.1:8765 --metrics 127.0.0.1:9178 --notify notify.yaml
           watari serve --cloud prod --api 0.0.0.0:8765 --api-keystone prod
           watari status                          what it sees and does
           watari stop --why "storage trouble"    nothing begins any more, until `watari go`
@@ -50,6 +50,7 @@ class Serve(WatariCommand):
         )
         parser.add_argument("--metrics", metavar="HOST:PORT", help="answer Prometheus there, such as 127.0.0.1:9178")
         _add_api(parser)
+        parser.add_argument("--notify", metavar="FILE", help="whom to tell: webhooks and Slack, a YAML file")
         add_policy(parser)
         add_database(parser)
         return parser
@@ -75,8 +76,8 @@ class Serve(WatariCommand):
                 from watari.web.api.served import served
 
                 url, seen = stack.enter_context(served(store, files, settings))
-                self._say(f"page and API on {url}")
-            serve(store, clouds, ended, self._say, files=files, seen=seen)
+                self._say(f"page and API on {url if self.stdout.isatty() else _without_token(url)}")
+            serve(store, clouds, ended, self._say, files=files, seen=seen, notify=parsed_args.notify)
         return DONE
 
     def _say(self, line: str) -> None:
@@ -117,6 +118,17 @@ def _api_settings(parsed_args: argparse.Namespace) -> "Settings | None":
 
     address = read_address(parsed_args.api, "--api")
     return Settings(address.host, address.port, **given)
+
+
+def _without_token(url: str) -> str:
+    """For logs: where the token is, not the token."""
+    address, token, _ = url.partition("#token=")
+    if not token:
+        return url
+    from watari.app.state import state_dir
+    from watari.web.api.callers import TOKEN_FILE
+
+    return f"{address}, with the token in {state_dir() / TOKEN_FILE}"
 
 
 def _unseen(reconciler: "Reconciler") -> None:

@@ -2,6 +2,7 @@
 
 Scalars stay text: YAML 1.1 would turn `11:45` into 705, `no` into false and `1_000` into 1000. Anchors, aliases and
 tags are refused: nothing in a policy needs them, and a `*` that starts a pattern without quotes is an alias to YAML.
+Other files of ours are read by the same rules, and called by their own `Words`.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,6 +22,18 @@ Value = str | None | list["Value"] | dict[str, "Value"]
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 16
 NONE = ("none", "null", "~")
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What complaints call the file: one of it, several, and how one begins."""
+
+    one: str
+    many: str
+    such_as: str
+
+
+POLICY = Words("a policy", "policies", "detect: {steal: 5 %}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +65,7 @@ class Document:
         return self.lines.get(path, 1)
 
 
-def read_file(path: Path) -> str:
+def read_file(path: Path, words: Words = POLICY) -> str:
     """The text of a file of at most MAX_BYTES. Raises BadInput; FileNotFoundError is the caller's to explain."""
     try:
         with path.open("rb") as stream:
@@ -60,11 +73,11 @@ def read_file(path: Path) -> str:
     except FileNotFoundError:
         raise
     except IsADirectoryError:
-        raise BadInput(f"{path}: is a directory; name a policy file in it") from None
+        raise BadInput(f"{path}: is a directory; name {words.one} file in it") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise BadInput(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
     if len(raw) > MAX_BYTES:
-        raise BadInput(f"{path}: is over {MAX_BYTES // 1024} KiB; this is not a policy file")
+        raise BadInput(f"{path}: is over {MAX_BYTES // 1024} KiB; this is not {words.one} file")
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -73,10 +86,10 @@ def read_file(path: Path) -> str:
         raise BadInput(f"{path}:{line}: is not UTF-8 ({bad}); save the file with the encoding UTF-8") from None
 
 
-def read_document(text: str, source: str) -> Document:
+def read_document(text: str, source: str, words: Words = POLICY) -> Document:
     """The one mapping in `text`; nothing at all is an empty mapping. Raises BadInput with file and line."""
     try:
-        root = _Composer(text).get_single_node()
+        root = _Composer(text, words).get_single_node()
     except ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         found = f"the character U+{error.character:04X} is not allowed; remove it"
@@ -84,12 +97,12 @@ def read_document(text: str, source: str) -> Document:
     except _Unused as error:
         raise BadInput(f"{source}:{error}") from None
     except MarkedYAMLError as error:
-        raise BadInput(f"{source}:{_sentence(error)}") from None
+        raise BadInput(f"{source}:{_sentence(error, words)}") from None
     if root is None or _is_empty(root):
         return Document({}, {}, ())
     if not isinstance(root, MappingNode):
         kind = "a list" if isinstance(root, SequenceNode) else "a single value"
-        raise BadInput(f"{source}:{_line(root)}: is {kind}; a policy is a mapping such as detect: {{steal: 5 %}}")
+        raise BadInput(f"{source}:{_line(root)}: is {kind}; {words.one} is a mapping such as {words.such_as}")
     lines: dict[KeyPath, int] = {}
     problems: list[Problem] = []
     values = _mapping(root, (), lines, problems)
@@ -107,6 +120,10 @@ class _Composer(yaml.BaseLoader):
 
     depth = 0
 
+    def __init__(self, text: str, words: Words) -> None:
+        super().__init__(text)
+        self.words = words
+
     def compose_node(self, parent: Node | None, index: int) -> Node | None:
         peek: Callable[[], yaml.Event] = self.peek_event
         event = peek()
@@ -114,12 +131,12 @@ class _Composer(yaml.BaseLoader):
             name = event.anchor
             raise _Unused(event, f'*{name} is an alias to YAML; quote a pattern: "*{name}", or write the value out')
         if anchor := getattr(event, "anchor", None):
-            raise _Unused(event, f"the anchor &{anchor} is not used in policies; write the value out")
+            raise _Unused(event, f"the anchor &{anchor} is not used in {self.words.many}; write the value out")
         if tag := getattr(event, "tag", None):
             tag = tag.replace("tag:yaml.org,2002:", "!!")
-            raise _Unused(event, f"the tag {tag} is not used in policies; remove it, or quote the value")
+            raise _Unused(event, f"the tag {tag} is not used in {self.words.many}; remove it, or quote the value")
         if self.depth >= MAX_DEPTH:
-            raise _Unused(event, f"nested over {MAX_DEPTH} deep; a policy has keys in sections, no more")
+            raise _Unused(event, f"nested over {MAX_DEPTH} deep; {self.words.one} has keys in sections, no more")
         self.depth += 1
         try:
             return super().compose_node(parent, index)
@@ -171,13 +188,13 @@ def _line(node: Node) -> int:
     return int(node.start_mark.line) + 1
 
 
-def _sentence(error: MarkedYAMLError) -> str:
+def _sentence(error: MarkedYAMLError, words: Words) -> str:
     """`LINE: what is wrong; what would be right` for what PyYAML found."""
     found = (error.problem or "").split("\n")[0]
     mark, opened = error.problem_mark or error.context_mark, error.context_mark
     line = mark.line + 1 if mark else 1
     if found.startswith("but found another document"):
-        return f"{line}: a second document starts here; a policy is one document, remove the line ---"
+        return f"{line}: a second document starts here; {words.one} is one document, remove the line ---"
     if "\\t" in found:
         return f"{line}: not valid YAML: a tab where spaces belong; indent with spaces"
     if error.context == "while scanning an alias":

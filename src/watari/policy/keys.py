@@ -263,6 +263,11 @@ SECTIONS: Mapping[str, tuple[type, Mapping[str, Key]]] = {
                 "Against starved servers: nothing; measured and said; plans to look at; carried out once a person "
                 "agrees; carried out (B5).",
             ),
+            "history": Key(
+                kinds.or_none(kinds.seconds(least=3600.0)),
+                "history_s",
+                "How long loads and places are kept for `watari replay --history`; none: not at all.",
+            ),
         },
     ),
 }

@@ -174,6 +174,7 @@ class Serve:
 
     every_s: float = 60.0  # from one look at the cloud to the next
     balance: Mode = "suggest"  # observe: measure and say; suggest: plans to look at; approve: once a person agrees
+    history_s: float | None = 30 * 86400.0  # how long loads are kept for replays; None: not at all
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,9 @@ from watari.act.durable.store import Store
 from watari.app import runs
 from watari.app.clouds import Cloud
 from watari.app.serving import controller
+from watari.app.serving.reconciler import Reconciler
 from watari.errors import WatariError
+from watari.web.api.served import Settings, served
 
 TTL_S = 2.0
 FAILED = 7
@@ -31,6 +33,8 @@ class Serving:
     cloud: str
     policy: str
     out: str
+    api: bool = False
+    notify: str | None = None
 
 
 class Controller:
@@ -66,6 +70,14 @@ def quick(store: Store, only: set[str] | None, clouds: Mapping[str, Cloud]) -> I
         yield engine
 
 
+def say(line: str) -> None:
+    print(line, flush=True)
+
+
+def unseen(reconciler: Reconciler) -> None:
+    """Nobody watches."""
+
+
 def serve(orders: Serving) -> None:
     """The process: what `watari serve` does, quicker."""
     with Path(orders.out).open("ab", buffering=0) as out:
@@ -80,7 +92,12 @@ def serve(orders: Serving) -> None:
         store = Store(orders.database)
         clouds = {NAME: opened(Path(orders.cloud))}
         files = controller.policies(orders.policy, clouds)
-        controller.serve(store, clouds, ended, lambda line: print(line, flush=True), files=files, worker=quick)
+        with ExitStack() as stack:
+            seen: Callable[[Reconciler], None] = unseen
+            if orders.api:
+                url, seen = stack.enter_context(served(store, files, Settings("127.0.0.1", 0)))
+                print(f"page on {url}", flush=True)
+            controller.serve(store, clouds, ended, say, files=files, seen=seen, notify=orders.notify, worker=quick)
     except WatariError as e:
         sys.stderr.write(f"{type(e).__name__}: {e}\n")
         sys.stderr.flush()

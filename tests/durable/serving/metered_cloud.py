@@ -36,7 +36,9 @@ class MeteredCloud(FiledCloud):
 
     def set(self, **values: object) -> None:
         """Change settings for every process."""
-        self.settings.write_text(json.dumps(self._set() | values))
+        new = self.settings.with_suffix(".new")
+        new.write_text(json.dumps(self._set() | values))
+        new.replace(self.settings)
 
     def inventory(self) -> Inventory:
         found = super().inventory()

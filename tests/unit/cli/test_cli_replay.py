@@ -103,7 +103,7 @@ def test_bad_input(run: Run, trace: str, words: list[str], said: str) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "the following arguments are required: --trace"),
+        ([], "one of the arguments --trace --history is required"),
         (["--trace", "day.csv", "--scale", "0"], 'argument --scale: "0" is not a factor such as 2.5'),
         (["--trace", "day.csv", "--scale", "nan"], 'argument --scale: "nan" is not a factor such as 2.5'),
         (["--trace", "day.csv", "--hosts", "0"], 'argument --hosts: "0" is not a whole number from 1 to 1,000,000'),

@@ -9,7 +9,7 @@ from watari.web.api.app import create_api
 from watari.web.api.callers import Anybody, Rules
 from watari.web.api.context import Api
 from watari.web.api.desk import Desk
-from watari.web.api.guards import Rates
+from watari.web.api.rates import Rates
 from watari.web.hub import Hub
 from watari.web.serving import Server
 

@@ -13,7 +13,7 @@ from watari.web.api.callers import Anybody, Rules
 from watari.web.api.context import Api
 from watari.web.api.demo_desk import DemoDesk
 from watari.web.api.desk import By
-from watari.web.api.guards import Rates
+from watari.web.api.rates import Rates
 from watari.web.hub import Hub
 from watari.web.serving import Server
 

@@ -14,9 +14,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from watari.act.durable import histories
 from watari.act.durable.lease import TTL_S, Lease, Lost, bury
 from watari.act.durable.store import Store
-from watari.act.durable.tables import controllers, leases, memories, proposals
+from watari.act.durable.tables import controllers, leases, memories, messages, notices, proposals
 from watari.errors import BadInput
 
 
@@ -44,8 +45,7 @@ class Place:
             self.lease.check()
             return ""
         bury(self.store, self.lease.ttl_s)
-        about = f"{socket.gethostname()} pid {os.getpid()}"
-        t = controllers
+        about, t = this_process(), controllers
         with self.store.writing(alone=f"controller of {self.cloud}") as c:
             row = c.execute(sa.select(t.c.executor, t.c.about).where(t.c.cloud == self.cloud)).first()
             living = set(c.execute(sa.select(leases.c.executor)).scalars())  # after the row: who has it had a lease
@@ -96,8 +96,13 @@ class Place:
         return bytes(kept) if kept is not None else None
 
 
+def this_process() -> str:
+    """For people, and to know oneself by: host and pid."""
+    return f"{socket.gethostname()} pid {os.getpid()}"
+
+
 def forget(store: Store, cloud: str) -> None:
-    """Forget a cloud, with what was learned of it and what came to nothing.
+    """Forget a cloud, with its history, what was learned of it and what came to nothing.
 
     Raises BadInput if somebody looks after it, or nobody ever did.
     """
@@ -107,8 +112,9 @@ def forget(store: Store, cloud: str) -> None:
     if seen.alive:
         raise BadInput(f"{seen.about} looks after {cloud}: end that first")
     with store.writing(alone=f"controller of {cloud}") as c:
-        c.execute(controllers.delete().where(controllers.c.cloud == cloud))
-        c.execute(memories.delete().where(memories.c.cloud == cloud))
+        for table in (controllers, memories, notices, messages):
+            c.execute(table.delete().where(table.c.cloud == cloud))
+        histories.forget(c, cloud)
         c.execute(proposals.delete().where(proposals.c.cloud == cloud, proposals.c.run_id.is_(None)))
 
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -142,10 +142,11 @@ def list_runs(
     plan: str | None = None,
     ids: Collection[str] | None = None,
     after: str | None = None,
+    ended_after: datetime | None = None,
 ) -> list[RunRow]:
-    """Runs (of a cloud, of a plan, these), newest first, with how many of their operations are in which state.
+    """Runs (of a cloud, of a plan, these, over since), newest first, with how many operations are in which state.
 
-    `after`: only those that come after this one. Raises BadInput if that is unknown.
+    `after`: only those that come after this one. Raises NotFound if that is unknown.
     """
     order = (runs.c.started_at, runs.c.id)
     wanted = sa.select(runs).order_by(*(column.desc() for column in order))
@@ -157,6 +158,8 @@ def list_runs(
         wanted = wanted.where(runs.c.plan_id == plan)
     if only_open:
         wanted = wanted.where(runs.c.ended_at.is_(None))
+    if ended_after is not None:  # texts of several zones compare as times do only to a day
+        wanted = wanted.where(runs.c.ended_at > (ended_after - timedelta(days=2)).isoformat())
     with store.reading() as c:
         if after is not None:
             if (last := c.execute(sa.select(*order).where(runs.c.id == after)).first()) is None:
@@ -169,7 +172,8 @@ def list_runs(
         counts: dict[str, dict[str, int]] = {}
         for row in c.execute(grouped.group_by(operations.c.run_id, operations.c.state)):
             counts.setdefault(row.run_id, {})[row.state] = row.n
-    return [_run_row(row, counts.get(row.id, {})) for row in rows]
+    found = [_run_row(row, counts.get(row.id, {})) for row in rows]
+    return [row for row in found if ended_after is None or (row.ended_at is not None and row.ended_at > ended_after)]
 
 
 def entries_of(store: Store, id: str) -> list[Entry]:

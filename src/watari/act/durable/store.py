@@ -14,7 +14,7 @@ from sqlalchemy import event
 
 from watari.errors import BadInput, Permanent, Transient
 
-REVISION: Final = "0004"  # of the tables: the newest file in migrations/versions
+REVISION: Final = "0006"  # of the tables: the newest file in migrations/versions
 BUSY_MS: Final = 30_000  # SQLite: how long a writer waits for another
 CONNECT_S: Final = 5
 IDLE_S: Final = 5  # PostgreSQL: a process that was stopped within a transaction holds its locks for so long at most

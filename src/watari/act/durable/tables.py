@@ -129,6 +129,36 @@ memories = sa.Table(
     sa.Column("body", sa.LargeBinary, nullable=False),  # what the balancer of this cloud remembers
 )
 
+history = sa.Table(
+    "watari_history",
+    metadata,
+    sa.Column("cloud", sa.String, primary_key=True),
+    sa.Column("begin", sa.BigInteger, primary_key=True, autoincrement=False),  # of its window, seconds since 1970, UTC
+    sa.Column("first", sa.BigInteger, nullable=False),  # of its slots
+    sa.Column("last", sa.BigInteger, nullable=False),
+    sa.Column("slots", sa.Integer, nullable=False),
+    sa.Column("servers", sa.Integer, nullable=False),  # the most in one slot
+    sa.Column("body", sa.LargeBinary, nullable=False),
+)
+
+history_slots = sa.Table(
+    "watari_history_slots",  # those of the window that is not over
+    metadata,
+    sa.Column("cloud", sa.String, primary_key=True),
+    sa.Column("begin", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("servers", sa.Integer, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+)
+
+history_items = sa.Table(
+    "watari_history_items",
+    metadata,
+    sa.Column("cloud", sa.String, primary_key=True),
+    sa.Column("epoch", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("first", sa.BigInteger, primary_key=True, autoincrement=False),  # number of the first item in it
+    sa.Column("body", sa.LargeBinary, nullable=False),
+)
+
 stops = sa.Table(
     "watari_stops",
     metadata,
@@ -146,4 +176,23 @@ audit = sa.Table(
         sa.Column(name, sa.Text, nullable=False)
         for name in ("at", "by", "via", "address", "action", "cloud", "subject", "why", "outcome")
     ),
+)
+
+notices = sa.Table(
+    "watari_notices",
+    metadata,
+    sa.Column("target", sa.String, primary_key=True),  # the name of a target of notifications
+    sa.Column("cloud", sa.String, primary_key=True),
+    sa.Column("body", sa.Text, nullable=False),  # what it was told, as JSON
+)
+
+messages = sa.Table(
+    "watari_messages",
+    metadata,
+    sa.Column("id", sa.String, primary_key=True),
+    sa.Column("target", sa.String, nullable=False),
+    sa.Column("cloud", sa.String, nullable=False),
+    sa.Column("made", sa.Float, nullable=False),  # seconds since 1970 by the database's clock
+    sa.Column("body", sa.Text, nullable=False),  # as JSON; once it has arrived the row is gone
+    sa.Index("watari_messages_waiting", "target", "made"),
 )

@@ -16,9 +16,13 @@ from watari.act.durable.store import Store
 from watari.app import runs
 from watari.app.benefit import Due, with_benefits
 from watari.app.clouds import Cloud, is_sim, open_cloud
+from watari.app.notify.couriers import Couriers
+from watari.app.serving.notices import Notices
+from watari.app.serving.notify_file import NotifyFile
 from watari.app.serving.policy_file import PolicyFile
 from watari.app.serving.reconciler import Look, Reconciler
 from watari.errors import BadInput, Busy, Permanent, Transient, WatariError
+from watari.model.reasons import Finding
 
 log = logging.getLogger(__name__)
 TURN_S: Final = 1.0  # between two looks for what people approved
@@ -51,17 +55,21 @@ def serve(
     *,
     files: Mapping[str, PolicyFile],
     seen: Callable[[Reconciler], None] = lambda reconciler: None,
+    notify: str | None = None,
     worker: Callable[..., AbstractContextManager[Engine]] = runs.working,
 ) -> None:
     """Look after the clouds until `ended`, then finish what is under way.
 
-    `files` are the policies of the clouds; `seen` is called after every look, in the thread of its cloud;
-    `worker` makes what carries runs out.
+    `files` are the policies of the clouds; `seen` is called after every look, in the thread of its cloud; `notify` is
+    the file that says who is told of what they see; `worker` makes what carries runs out.
 
-    With SQLite a second process waits for the first to end; with PostgreSQL it works for it meanwhile. Raises Permanent
-    when nothing can be carried out here.
+    With SQLite a second process waits for the first to end; with PostgreSQL it works for it meanwhile. Raises BadInput
+    for a `notify` that is wrong from the beginning, Permanent when nothing can be carried out here.
     """
     say = _safely(say)
+    told = NotifyFile(notify)
+    if told.targets:
+        say(f"{', '.join(target.name for target in told.targets)} will be told")
     for name, cloud in clouds.items():
         cloud.recall = partial(with_benefits, store=store, cloud=name)
     with ExitStack() as stack:
@@ -69,7 +77,11 @@ def serve(
             engine := _take_turn(lambda: stack.enter_context(worker(store, None, clouds=clouds)), ended, say, files)
         ) is None:
             return
-        looking = [_Looking(store, engine, cloud, files[name], say, seen, ended) for name, cloud in clouds.items()]
+        couriers = Couriers(store, engine.lease.executor, told, ended)
+        looking = [
+            _Looking(store, engine, cloud, files[name], say, seen, ended, told, couriers)
+            for name, cloud in clouds.items()
+        ]
         due = Due(store, say, lambda name: clouds.get(name) or open_cloud(name))
         leaving = threading.Thread(target=_leave_when, args=(ended, engine), daemon=True, name="leaving")
         try:
@@ -77,6 +89,8 @@ def serve(
                 thread.start()
             while not ended.wait(TURN_S):
                 _check(engine, looking)
+                told.look()
+                couriers.look()
                 with suppress(Transient):  # of the database: the lease ends this process if it lasts
                     due.look()
         finally:
@@ -84,6 +98,7 @@ def serve(
             until = time.monotonic() + LEAVE_S
             for one in looking:
                 one.thread.join(max(0.0, until - time.monotonic()))
+            couriers.end(max(0.0, until - time.monotonic()))
         say("finishing what is under way, beginning nothing; again ends at once")
         engine.finish()
 
@@ -142,8 +157,11 @@ class _Looking:
     say: Say
     seen: Callable[[Reconciler], None]
     ended: threading.Event
+    told: NotifyFile
+    couriers: Couriers
     thread: threading.Thread = field(init=False)
     reconciler: Reconciler = field(init=False)
+    notices: Notices = field(init=False)
     _leads: bool = False
     _looked_at: float = float("-inf")
     _followed: tuple[str, str] = ("", "")
@@ -151,7 +169,8 @@ class _Looking:
 
     def __post_init__(self) -> None:
         place = Place(self.store, self.engine.lease, self.cloud.name)
-        self.reconciler = Reconciler(place, self.cloud, self.policy, self._take_up)
+        self.reconciler = Reconciler(place, self.cloud, self.policy, self._take_up, besides=self._besides)
+        self.notices = Notices(place, lambda: self.told.targets, self.couriers.wake)
         self.thread = threading.Thread(target=self._work, daemon=True, name=f"look-at-{self.cloud.name}")
 
     def _work(self) -> None:
@@ -185,10 +204,12 @@ class _Looking:
         due = time.monotonic() >= self._looked_at + self.policy.policy.serve.every_s
         if (due or self.policy.text != self._followed) and not self.policy.settling:  # a changed policy counts at once
             self._looked_at, self._followed = time.monotonic(), self.policy.text
-            self._report(self.reconciler.look())
+            self._report(look := self.reconciler.look())
             self._show()
             self._begin()
             self.reconciler.withdraw_undecided()
+            if self.told.ref is not None:
+                self.notices.tell(look)
         self._said.pop("database", None)
 
     def _show(self) -> None:
@@ -199,6 +220,9 @@ class _Looking:
 
     def _take_up(self, run: str) -> None:
         self.engine.enqueue(run)
+
+    def _besides(self) -> tuple[Finding, ...]:
+        return (*self.told.findings(self.cloud.name), *self.couriers.findings(self.cloud.name))
 
     def _begin(self) -> None:
         if self.ended.is_set():
@@ -213,10 +237,14 @@ class _Looking:
         self._tell("policy", self.policy.problem and f"the policy as it was stays in force: {self.policy.problem}")
 
     def _leave(self) -> None:
-        """Keep what was learned, and leave the place to another: either, whatever becomes of the other."""
+        """Keep what was learned and seen, and leave the place to another: each, whatever becomes of the others."""
         if not self._leads:
             return
-        for what, do in (("kept", self.reconciler.keep_memory), ("left", self.reconciler.place.release)):
+        last = {
+            "kept": self.reconciler.keep_memory, "recorded": self.reconciler.keep_history,
+            "left": self.reconciler.place.release,
+        }  # fmt: skip
+        for what, do in last.items():
             try:
                 do()
             except Exception as e:

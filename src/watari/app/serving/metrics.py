@@ -11,6 +11,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from watari.act.durable.leading import Seen, last_seen
+from watari.act.durable.notices import ages
 from watari.act.durable.proposals import OPEN, list_proposals
 from watari.act.durable.records import list_runs
 from watari.act.durable.stops import all_stops
@@ -36,6 +37,7 @@ GAUGES: Final[dict[str, tuple[tuple[str, ...], str]]] = {
     "watari_stopped": ((), "1 while the stop switch of the cloud, or that of all, is set."),
     "watari_proposals": (("job", "state"), "Plans that stand: suggested, waiting, approved."),
     "watari_runs_open": (("state",), "Runs that are not over."),
+    "watari_notice_age_seconds": (("target",), "How long a notification has waited to be delivered to that target."),
     "watari_operations_open": (("state",), "Operations of runs that are not over, by their state."),
 }
 Sample = tuple[str, tuple[str, ...], float]  # metric, labels with the cloud first, value
@@ -76,6 +78,8 @@ class ControllerMetrics(Collector):
         open_proposals = (p for p in list_proposals(self.store, states=OPEN) if p.expires_at > now)
         proposals = Counter((p.cloud, p.job, p.state) for p in open_proposals)
         yield from (("watari_proposals", labels, float(n)) for labels, n in proposals.items())
+        for cloud, target, age_s in ages(self.store):
+            yield "watari_notice_age_seconds", (cloud, target), age_s
         open_ = list_runs(self.store, only_open=True)
         yield from _counted("watari_runs_open", ((row.cloud, row.state, 1) for row in open_))
         operations = ((row.cloud, state, n) for row in open_ for state, n in row.counts.items())

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from watari.act.durable.leading import Place
+from watari.act.durable.lease import Lost
 from watari.act.durable.proposals import ASKED, Proposal
 from watari.act.durable.records import list_runs, plan_of
 from watari.act.durable.stops import stop_of
@@ -18,6 +19,7 @@ from watari.act.guard import Guard, Wait, foreign
 from watari.app import runs
 from watari.app.benefit import note_before
 from watari.app.clouds import Cloud
+from watari.app.history.recorder import Recorder
 from watari.app.own import with_own
 from watari.app.serving.keeping import from_bytes, to_bytes
 from watari.app.serving.own_runs import OwnRuns
@@ -77,10 +79,13 @@ class Reconciler:
     memory: Memory | None = None
     snapshot: ComputeSnapshot | None = None  # of the last look at which the cloud answered
     made: Plan | None = None  # what was planned on it, if anybody needed help
+    besides: Callable[[], tuple[Finding, ...]] = tuple  # what others of this process have found
     standing: Standing = field(init=False)
     own: OwnRuns = field(init=False)
+    history: Recorder = field(init=False)
     _decided: str = ""  # the automatic proposal that the last look stands for
     _left_out: tuple[Finding, ...] = ()
+    _unrecorded: str = ""  # why the last look is not in the history
     _took_s: float = 0.0
     _kept_at: float = float("-inf")
     _again_at: float = float("-inf")
@@ -88,6 +93,7 @@ class Reconciler:
     def __post_init__(self) -> None:
         self.standing = Standing(self.place, JOB)
         self.own = OwnRuns(self.place, self.standing, self.cloud.clock)
+        self.history = Recorder(self.place)
 
     @property
     def store(self) -> Store:
@@ -95,6 +101,7 @@ class Reconciler:
 
     def recall(self) -> None:
         """Go on with what the last controller of this cloud remembered."""
+        self.history.begin_anew()
         kept = self.place.memory()
         try:
             self.memory = from_bytes(kept) if kept is not None else None
@@ -104,7 +111,7 @@ class Reconciler:
     def look(self) -> Look:
         """One cycle. What keeps the cloud from being read is told in the answer; raises what the database says."""
         begun, cpu = time.perf_counter(), time.thread_time()
-        self._decided = ""
+        self._decided, snapshot = "", None
         self.policy.look()
         policy = self.policy.policy
         look = Look(self.cloud.clock.now().isoformat(), policy.serve.balance, policy.name, policy.serve.every_s)
@@ -119,11 +126,14 @@ class Reconciler:
         if look.trouble:
             self._take_back("planned anew once it is known how the cloud is")
         self._took_s = time.perf_counter() - begun
-        look.findings = (*self.policy.findings(), *self._slow(policy), *look.findings)[:MOST_FINDINGS]
+        about = (*self.policy.findings(), *self.besides(), *self._slow(policy), *self._about_history())
+        look.findings = (*about, *look.findings)[:MOST_FINDINGS]
         look.took_s, look.cpu_s = round(self._took_s, 4), round(time.thread_time() - cpu, 4)
         self.place.keep(asdict(look))
         if time.monotonic() - self._kept_at >= KEEP_S:
             self.keep_memory()
+        if snapshot is not None:
+            self._record(policy)
         return look
 
     def begin_approved(self) -> list[str]:
@@ -154,6 +164,25 @@ class Reconciler:
         if self.memory is not None:
             self.place.keep_memory(to_bytes(self.memory))
             self._kept_at = time.monotonic()
+
+    def keep_history(self) -> None:
+        """Write what was seen of the slot that is not over."""
+        self.history.keep(self.policy.policy)
+
+    def _record(self, policy: Policy) -> None:
+        """Add the look to the history. Whatever goes wrong there keeps nobody from deciding; it is a finding."""
+        if self.memory is None or self.snapshot is None or self.memory.at != self.snapshot.taken_at:
+            return
+        try:
+            self.history.look(self.snapshot, self.memory.readings, policy)
+            self._unrecorded = self.history.problem
+        except Lost:
+            raise
+        except WatariError as e:
+            self._unrecorded = str(e)
+        except Exception as e:
+            log.exception("keeping the history of %s", self.cloud.name)
+            self._unrecorded = f"{type(e).__name__}: {e}; this is a bug"
 
     def _read(self, look: Look) -> ComputeSnapshot | None:
         """The cloud as it is; None, and the trouble in `look`, when it does not say."""
@@ -311,6 +340,12 @@ class Reconciler:
             return None
         gap_s = (at - memory.at).total_seconds()
         return memory if 0 <= gap_s <= GAP_LOOKS * max(policy.serve.every_s, self._took_s) else after_gap(memory)
+
+    def _about_history(self) -> tuple[Finding, ...]:
+        if not self._unrecorded:
+            return ()
+        text, cure = f"the history is not kept: {self._unrecorded}", "Mend that, or set serve.history to none."
+        return (Finding(self.cloud.name, "history-not-kept", text, "warning", cure),)
 
     def _slow(self, policy: Policy) -> tuple[Finding, ...]:
         if self._took_s <= policy.serve.every_s:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from watari.drivers.sim.contention import Contention, FloatArray, IntArray, contend
 from watari.drivers.sim.demand import Demand
@@ -62,6 +63,8 @@ class SimCloud:
         self._copies = self._moves.copies
         self._died: set[HostDeath] = set()
         self._silent: set[int] = set()
+        self._hushed = np.zeros(len(spec.servers), np.bool_)
+        self._twin_of = spec.placement.copy()  # each server's host in the do-nothing twin
         self._faults_seen = -1
         self._faults_due_s = math.inf
         self._no_extra = np.zeros(len(spec.hosts))
@@ -117,8 +120,8 @@ class SimCloud:
 
     def locate(self, server: ServerId) -> Server | None:
         self._call()
-        number = self._fleet.server_number.get(server)
-        return None if number is None else self._fleet.server(number)
+        fleet = self._fleet
+        return fleet.server(fleet.server_number[server]) if fleet.is_there(server) else None
 
     def host(self, name: HostName) -> Host | None:
         self._call()
@@ -188,8 +191,8 @@ class SimCloud:
         """Means over the metering window, as of the last step."""
         self._see_new_faults()
         host_of, quiet = self._fleet.host_of, frozenset[int]()
-        if self._fleet.any_off or self._silent:
-            mute = (self._fleet.running == 0) | np.isin(host_of, sorted(self._silent))
+        if self._fleet.any_off or self._silent or self._hushed.any():
+            mute = (self._fleet.running == 0) | np.isin(host_of, sorted(self._silent)) | self._hushed
             quiet = frozenset(np.flatnonzero(mute).tolist())
         return self._metering.read(servers, quiet, host_of)
 
@@ -220,7 +223,7 @@ class SimCloud:
         if self._shadow is None or self._shadow[0] is not self._wanted:
             spec = self.spec
             wanted = self._wanted if self._all_ran else self._wanted * spec.running
-            twin = contend(wanted, spec.vcpus, spec.placement, spec.threads, self._no_extra)
+            twin = contend(wanted, spec.vcpus, self._twin_of, spec.threads, self._no_extra)
             self._shadow = self._wanted, twin
         return self._shadow[1]
 
@@ -242,6 +245,37 @@ class SimCloud:
     def revive_host(self, name: HostName) -> None:
         """A host that was down answers again, disabled if it was; what was lost with it stays lost. Raises BadInput."""
         self._fleet.revive(self._named(name))
+
+    # For replays of a history; no part of a saved state. Servers and hosts by their numbers.
+
+    @property
+    def twin_index(self) -> IntArray:
+        """Each server's host in the do-nothing twin; not to be changed."""
+        return self._twin_of
+
+    def come(self, servers: IntArray, hosts: IntArray) -> None:
+        """Servers that were gone are there, on these hosts; where one is full, on another of its zone."""
+        self._fleet.come(servers, hosts)
+        self.displace_twin(servers, hosts)
+
+    def go(self, servers: IntArray) -> None:
+        """Servers are deleted, whatever they were at; in the twin they ask for nothing any more."""
+        self._moves.drop(frozenset(servers.tolist()), self._now_s, "the server was deleted")
+        self._fleet.go(servers)
+
+    def displace(self, servers: IntArray, hosts: IntArray) -> None:
+        """Somebody else has taken servers to these hosts, at once, or near them if they are full."""
+        self._moves.drop(frozenset(servers.tolist()), self._now_s, "its host is gone")
+        for k, host in zip(servers.tolist(), hosts.tolist(), strict=True):
+            self._fleet.put(k, self._fleet.server(k).status, host=self._fleet.shelter(k, host))
+
+    def displace_twin(self, servers: IntArray, hosts: IntArray) -> None:
+        """The same in the do-nothing twin."""
+        self._twin_of[servers], self._shadow = hosts, None
+
+    def hush(self, servers: NDArray[np.bool_]) -> None:
+        """From now on these servers (and no others) send no loads."""
+        self._hushed = servers
 
     def _named(self, name: HostName) -> int:
         number = self._fleet.host_number.get(name)

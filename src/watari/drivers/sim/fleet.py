@@ -6,6 +6,7 @@ from typing import Any, cast, get_args
 
 import numpy as np
 
+from watari.drivers.sim.contention import IntArray
 from watari.drivers.sim.spec import SimSpec
 from watari.errors import BadInput
 from watari.model.compute import Host, HostName, HostState, Server, ServerId
@@ -17,8 +18,8 @@ class Fleet:
     """Servers and hosts are numbered as in the spec. Values are made anew only for what changed.
 
     `host_of`: each server's host. `running`: 1 for servers that run, 0 for those that are off or were lost with their
-    host. The mappings that `servers` and `hosts` return are never changed afterwards, so they can be part of a
-    snapshot.
+    host. `absent`: servers that are not there yet, or not any more. The mappings that `servers` and `hosts` return are
+    never changed afterwards, so they can be part of a snapshot.
     """
 
     def __init__(self, spec: SimSpec) -> None:
@@ -29,6 +30,7 @@ class Fleet:
         self.host_number = {host: k for k, host in enumerate(self.host_names)}
         self.host_of = spec.placement.copy()
         self.running = spec.running.copy()
+        self.absent = np.zeros(len(spec.servers), np.bool_)
         self.any_off = bool((self.running == 0).any())
         self.changes = 0  # of placement or of what runs
         self._servers: dict[ServerId, Server] = {server.id: server for server in spec.servers}
@@ -50,15 +52,20 @@ class Fleet:
         return self._hosts
 
     def server(self, number: int) -> Server:
+        """Also one that is absent, as it last was or will be."""
         id = self.server_ids[number]
-        return self._fresh.get(id) or self._servers[id]
+        return self._fresh.get(id) or self._servers.get(id) or self.spec.servers[number]
 
     def host(self, number: int) -> Host:
         return self._hosts[self.host_names[number]]
 
     def on(self, host: int) -> list[Server]:
         """The servers of a host."""
-        return [self.server(k) for k in np.flatnonzero(self.host_of == host).tolist()]
+        return [self.server(k) for k in np.flatnonzero((self.host_of == host) & ~self.absent).tolist()]
+
+    def is_there(self, server: ServerId) -> bool:
+        number = self.server_number.get(server)
+        return number is not None and not self.absent[number]
 
     def put(self, server: int, status: str, *, host: int | None = None, running: bool | None = None) -> None:
         """Give a server another status, and another host or power state where they are named."""
@@ -77,6 +84,37 @@ class Fleet:
         """The servers of this host stop; they are ERROR from now on, even when the host comes back."""
         for k in np.flatnonzero((self.host_of == host) & (self.running > 0)).tolist():
             self.put(k, "ERROR", running=False)
+
+    # Servers that come and go
+
+    def come(self, servers: IntArray, hosts: IntArray) -> None:
+        """Servers of the spec that were absent are there, as the spec has them; where their host is full, elsewhere."""
+        for k, host in zip(servers.tolist(), hosts.tolist(), strict=True):
+            there = self.shelter(k, host)
+            self.absent[k] = False
+            self.put(k, self.spec.servers[k].status, host=there, running=bool(self.spec.running[k]))
+
+    def go(self, servers: IntArray) -> None:
+        """Servers are there no more."""
+        self.absent[servers], self.running[servers] = True, 0.0
+        gone = {self.server_ids[k] for k in servers.tolist()}
+        self._servers = {id: server for id, server in self.servers.items() if id not in gone}
+        self.any_off = bool((self.running == 0).any())
+        self.changes += 1
+
+    def shelter(self, server: int, wish: int) -> int:
+        """Where a server starts: on the host of its wish, or on its zone's with the most free memory if that is full.
+
+        If all are full, where it wishes.
+        """
+        hosts, need = self.spec.hosts, self.spec.memory_mib[server]
+        taken = np.where(self.absent, 0.0, self.spec.memory_mib)
+        free = np.array([host.memory_mib for host in hosts]) - np.bincount(self.host_of, taken, len(hosts))
+        if free[wish] >= need:
+            return wish
+        fit = [k for k, host in enumerate(hosts) if host.zone == hosts[wish].zone and self.host(k).state == "up"]
+        best = max(fit, key=lambda k: (free[k], self.host_names[k]), default=wish)
+        return best if free[best] >= need else wish
 
     # Hosts
 

@@ -45,7 +45,7 @@ class Moves:
         fleet = self._fleet
         self._faults.refuse(server, target)
         number, goal = fleet.server_number.get(server), None if target is None else fleet.host_number.get(target)
-        if number is None:
+        if number is None or not fleet.is_there(server):
             raise Refused(f"the cloud has no server {server}")
         if goal is None and target is not None:
             raise Refused(f"the cloud has no host {target}")
@@ -125,6 +125,15 @@ class Moves:
         for copy in [copy for copy in self._waiting if copy.target == host]:
             self._decide(copy, "failed", t_s, why)
 
+    def drop(self, servers: frozenset[int], t_s: float, why: str) -> None:
+        """These servers' moves fail: they are deleted, or somebody else takes them elsewhere."""
+        for copy in self.copies.under_way:
+            if copy.server in servers:
+                copy.end(t_s, "failed", why)
+        self.share(t_s)
+        for copy in [copy for copy in self._waiting if copy.server in servers]:
+            self._decide(copy, "failed", t_s, why)
+
     def forget(self, t_s: float) -> None:
         """Drop what is over for longer than RECORD_S."""
         before_s = t_s - RECORD_S
@@ -201,13 +210,14 @@ class Moves:
         return why_not_there(value, fleet.hosts[name], fleet.hosts[value.host], there, groups, held)
 
     def _members(self, group: ServerGroup) -> list[Server]:
-        known = self._fleet.server_number
-        return [self._fleet.server(known[member]) for member in sorted(group.members) if member in known]
+        known, there = self._fleet.server_number, self._fleet.is_there
+        return [self._fleet.server(known[member]) for member in sorted(group.members) if there(member)]
 
     def _shelter(self, server: int, held: Held) -> int:
         """The host of the server's zone with the most free memory that takes it. Raises Refused."""
         fleet = self._fleet
-        used = np.bincount(fleet.host_of, weights=fleet.spec.memory_mib, minlength=len(fleet.host_names))
+        taken = np.where(fleet.absent, 0.0, fleet.spec.memory_mib)
+        used = np.bincount(fleet.host_of, weights=taken, minlength=len(fleet.host_names))
         for id, host in held.items():
             used[fleet.host_number[host]] += fleet.spec.memory_mib[fleet.server_number[id]]
         zone, source = fleet.host(int(fleet.host_of[server])).zone, int(fleet.host_of[server])

@@ -20,7 +20,8 @@ from watari.web.api import models as m
 from watari.web.api import routes, routes_live, routes_runs
 from watari.web.api.callers import Unauthorised
 from watari.web.api.context import Api, Forbidden
-from watari.web.api.guards import READING, SameOrigin, SmallBodies, TooMuch
+from watari.web.api.guards import READING, SameOrigin, SmallBodies
+from watari.web.api.rates import TooMuch
 from watari.web.headers import LoopbackOnly, SecurityHeaders
 from watari.web.problems import MEDIA_TYPE, problem, problem_of
 

@@ -3,6 +3,7 @@
 import hmac
 import os
 import secrets
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from oslo_policy import policy as oslo_policy
 from watari.errors import BadInput, Permanent, WatariError
 
 TOKEN_FILE: Final = "api-token"
+JUDGED_S: Final = 10.0  # oslo.policy looks at its file for every question
+MOST_JUDGED: Final = 10_000
 OPERATORS: Final = "operators_project"
 _SYSTEM: Final = "system_scope:all or project_id:%(operators_project)s"
 # What may be done, as OpenStack's policy files say it: an administrator is one of the whole cloud, whatever project the
@@ -77,6 +80,7 @@ class Rules:
         conf = cfg.ConfigOpts()
         conf([], project="watari", default_config_files=[], default_config_dirs=[])
         self._operators = operators_project
+        self._judged: dict[tuple[Caller, str], tuple[float, bool]] = {}
         self._enforcer = oslo_policy.Enforcer(conf, policy_file=file or "", use_conf=bool(file))
         for name, (check, description) in RULES.items():
             self._enforcer.register_default(
@@ -94,7 +98,18 @@ class Rules:
             raise BadInput(f"{file}: {', '.join(unknown)} is no rule of Watari; there are {known}")
 
     def may(self, caller: Caller, what: str) -> bool:
-        """Whether a caller may do one of RULES."""
+        """Whether a caller may do one of RULES; a changed file of rules counts within JUDGED_S."""
+        now = time.monotonic()
+        known = self._judged.get((caller, what))
+        if known is not None and known[0] > now:
+            return known[1]
+        may = self._enforced(caller, what)
+        if len(self._judged) >= MOST_JUDGED:
+            self._judged.clear()
+        self._judged[caller, what] = now + JUDGED_S, may
+        return may
+
+    def _enforced(self, caller: Caller, what: str) -> bool:
         credentials: dict[str, Any] = {"roles": list(caller.roles), "project_id": caller.project or None}
         if caller.system:
             credentials["system_scope"] = credentials["system"] = "all"

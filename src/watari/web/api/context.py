@@ -14,7 +14,7 @@ from watari.errors import WatariError
 from watari.web.api.callers import Caller, Doorkeeper, LocalToken, Rules, Unauthorised
 from watari.web.api.desk import By, Desk
 from watari.web.api.fresh import Fresh
-from watari.web.api.guards import Rates
+from watari.web.api.rates import Rates
 from watari.web.api.streams import Streams
 
 REFUSALS: Final = "60/minute"  # tokens that are none, from one address
@@ -74,7 +74,7 @@ class Api:
             self.fresh.forget()
 
 
-def api_of(request: Request) -> Api:
+async def api_of(request: Request) -> Api:
     api: Api = request.app.state.api
     return api
 

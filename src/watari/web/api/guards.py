@@ -1,55 +1,17 @@
-"""What stands before every route: sizes, rates and origins."""
+"""What stands before every route: sizes and origins."""
 
-import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 import anyio
-from limits import RateLimitItem, parse
-from limits.storage import MemoryStorage
-from limits.strategies import SlidingWindowCounterRateLimiter
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from watari.errors import BadInput, WatariError
 from watari.web.problems import problem
 
 LARGEST_BODY: Final = 1024 * 1024  # bytes: the largest policy is a hundredth of it
 BODY_S: Final = 10.0  # a body that comes slower is not waited for
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-
-
-class TooMuch(WatariError):
-    """Somebody asks too often; `after_s` seconds later it may be asked again."""
-
-    def __init__(self, limit: RateLimitItem, after_s: int) -> None:
-        super().__init__(f"too many requests: {limit} at most; ask again in {after_s} s")
-        self.after_s = after_s
-
-
-class Rates:
-    """How often one caller may do something, such as "100/second"."""
-
-    def __init__(self, limit: str) -> None:
-        try:
-            self._limit = parse(limit)
-        except ValueError:
-            raise BadInput(f'"{limit}" is no rate: write a number and second, minute or hour, as 100/second') from None
-        self._window = SlidingWindowCounterRateLimiter(MemoryStorage())
-
-    def count(self, key: str) -> None:
-        """Count once more. Raises TooMuch when that is over the limit."""
-        if not self._window.hit(self._limit, key):
-            raise self._too_much(key)
-
-    def check(self, key: str) -> None:
-        """Count nothing. Raises TooMuch when the next one would be over the limit."""
-        if not self._window.test(self._limit, key):
-            raise self._too_much(key)
-
-    def _too_much(self, key: str) -> TooMuch:
-        reset = self._window.get_window_stats(self._limit, key).reset_time
-        return TooMuch(self._limit, max(1, round(reset - time.time())))
 
 
 class SmallBodies:

@@ -15,7 +15,7 @@ from watari.errors import BadInput, WatariError
 from watari.web.api.app import create_api
 from watari.web.api.callers import Doorkeeper, Rules, local_token
 from watari.web.api.context import Api
-from watari.web.api.guards import Rates
+from watari.web.api.rates import Rates
 from watari.web.api.store_desk import Served, StoreDesk
 from watari.web.details import live_details
 from watari.web.headers import is_loopback

@@ -8,7 +8,7 @@ from typing import Final
 
 from watari.act.durable.asking import ask_to_cancel, ask_to_go_on, ask_to_stop
 from watari.act.durable.audit import Actor, audit_lines, audited
-from watari.act.durable.leading import forget
+from watari.act.durable.leading import forget, last_seen, this_process
 from watari.act.durable.proposals import ASKED, decide, find_proposal, list_proposals, propose, proposed_plan
 from watari.act.durable.records import RunRow, list_runs, load_run
 from watari.act.durable.stops import all_stops, lift_stop, set_stop
@@ -62,11 +62,11 @@ class StoreDesk:
         return [views.finding(cloud, one) for one in found.findings]
 
     def hub(self, cloud: str) -> Hub | None:
-        if cloud in self.served:
-            return self.served[cloud].hub
-        if all(status.cloud != cloud for status in statuses(self.store)):
+        seen = next((one for one in last_seen(self.store) if one.cloud == cloud), None)
+        if seen is None and cloud not in self.served:
             raise self._unknown(cloud)
-        return None
+        elsewhere = seen is not None and seen.alive and seen.about != this_process()
+        return None if elsewhere or cloud not in self.served else self.served[cloud].hub
 
     def forget(self, cloud: str, by: By) -> None:
         if all(status.cloud != cloud for status in statuses(self.store)):

@@ -14,7 +14,7 @@ from durable.serving.metered_cloud import NAME
 from watari.web.api.app import create_api
 from watari.web.api.callers import Caller, Rules, Unauthorised, token_of
 from watari.web.api.context import Api
-from watari.web.api.guards import Rates
+from watari.web.api.rates import Rates
 from watari.web.api.store_desk import Served, StoreDesk
 from watari.web.details import live_details
 from watari.web.hub import Hub

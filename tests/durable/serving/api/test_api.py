@@ -10,6 +10,7 @@ from durable.serving.api.conftest import Office, Open, listened
 from durable.serving.metered_cloud import NAME
 from watari.act.durable.audit import audit_lines
 from watari.act.durable.stops import stop_of
+from watari.act.durable.tables import controllers, proposals
 from watari.plan.codec import plan_from_dict
 
 
@@ -155,8 +156,6 @@ def test_lists_come_in_pages_that_miss_nothing(office: Open) -> None:
         with here.client() as client:
             client.post(f"/v1/plans/{ids[-1]}/reject", json={"why": "no"})
         with here.desk.store.writing() as c:  # as if the rejection had run out
-            from watari.act.durable.tables import proposals
-
             past = datetime(2020, 1, 1, tzinfo=UTC).isoformat()
             c.execute(proposals.update().values(expires_at=past))
     with here.client() as client:
@@ -212,3 +211,16 @@ def test_policies_are_judged_and_compared_by_meaning(office: Open) -> None:
         two = {"old": "default", "new": "name: mine\ndetect: {steal: 7 %}\n"}
         changes = {c["key"]: c["new"] for c in client.post("/v1/policies/diff", json=two).json()["items"]}
     assert changes == {"name": "mine", "detect.steal": 0.07}
+
+
+def test_only_the_process_that_looks_after_a_cloud_shows_its_picture(office: Open) -> None:
+    here = office()
+    here.look()
+    with here.desk.store.writing() as c:
+        c.execute(controllers.update().values(about="other-host pid 1"))
+    with here.client() as client:
+        answer = client.get(f"/v1/clouds/{NAME}/state")
+        assert answer.status_code == 400
+        assert f"another process looks after {NAME}" in answer.json()["detail"]
+        assert client.get(f"/v1/clouds/{NAME}").json()["controller"] == "other-host pid 1"
+        assert client.get("/v1/clouds/nowhere/state").status_code == 404
