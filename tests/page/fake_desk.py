@@ -70,8 +70,10 @@ class FakeDesk:
         self.add(make.drain(self.feed, "p-dd5e0419", ago(240), "az2-h04"), "waiting")
         self.add(make.balance(self.feed, "p-3f9a0418", ago(40), cold=1), "waiting")
         self.begin("r-0701beef", "p-4d09e2b7", progress.of_plan(self._whole["p-4d09e2b7"], "r-0701beef"), ago(7900))
+        late = 7900
         while self._runs["r-0701beef"].ended_at is None:
-            self._further("r-0701beef", 30.0, all_at_once=True)
+            late -= 12
+            self._further("r-0701beef", 12.0, ago(late))
         self.begin("r-0772c0de", "p-77aa0417", progress.story(self.feed, "r-0772c0de", self.now), ago(640))
         self._changed.clear()
 
@@ -134,7 +136,7 @@ class FakeDesk:
                     self.begin(run, plan.id, progress.of_plan(self._whole[plan.id], run), self.now)
                     self._set_plan(plan.model_copy(update={"state": "begun", "run": run}))
             for run in [one.id for one in self._runs.values() if one.state in ("running", "cancelling")]:
-                self._further(run, seconds)
+                self._further(run, seconds, self.now)
 
     def fail(self, trouble: str) -> None:
         with self.lock:
@@ -315,30 +317,30 @@ class FakeDesk:
             counts[op.state] = counts.get(op.state, 0) + 1
         return counts
 
-    def _further(self, run: str, seconds: float, all_at_once: bool = False) -> None:
+    def _further(self, run: str, seconds: float, now: datetime) -> None:
         going = sum(op.state == "running" for op in self._operations[run].values())
         for op in list(self._operations[run].values()):
             if self._runs[run].state == "cancelling":
-                new = progress.aborted(op, self.now)
+                new = progress.aborted(op, now)
             else:
-                may = (all_at_once or going < 3) and not self._stop
-                new = progress.further(op, self.now, seconds, may)
+                may = going < 3 and not self._stop
+                new = progress.further(op, now, seconds, may)
                 going += op.state == "pending" and new.state == "running"
             if new != op:
                 self._operations[run][op.id] = new
                 self._changed.append(Change("operation", new, "tokyo-1", run))
-                self._tell_steps(run, op, new)
+                self._tell_steps(run, op, new, now)
         counts, state = self._counts(run), self._runs[run].state
         over = all(state in progress.DOWN for state in counts)
         end: m.RunState = "cancelled" if state == "cancelling" else "done" if set(counts) == {"done"} else "partly"
-        change = {"counts": counts} | ({"state": end, "ended_at": self.now, "starved_after": 3} if over else {})
+        change = {"counts": counts} | ({"state": end, "ended_at": now, "starved_after": 3} if over else {})
         if counts != self._runs[run].counts or over:
             self._set_run(self._runs[run].model_copy(update=change))
 
-    def _tell_steps(self, run: str, old: m.Operation, new: m.Operation) -> None:
+    def _tell_steps(self, run: str, old: m.Operation, new: m.Operation, now: datetime) -> None:
         for before, after in zip(old.steps, new.steps, strict=True):
             if before.state != after.state:
-                line = self._write(run, new, after, after.state, self.now, after.note)
+                line = self._write(run, new, after, after.state, now, after.note)
                 self._changed.append(Change("journal", line, run=run))
 
     def _write(

@@ -24,6 +24,14 @@ class Viewer:
         return Caller("guest", "guest", ("reader",), system=True)
 
 
+@dataclass(frozen=True)
+class Stranger:
+    """Somebody whom Keystone knows, and nobody else."""
+
+    def caller(self, headers: Mapping[str, str]) -> Caller:
+        return Caller("stranger", "stranger", ("member",), project="a-tenant")
+
+
 class Page:
     """The page of a desk while it is entered. `stop` and `start` take the server away and bring it back."""
 

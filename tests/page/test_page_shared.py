@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from page.browser import Open
 from page.fake_desk import FakeDesk
-from page.served import Page
+from page.served import Page, Stranger
 from watari.web.api.callers import LocalToken
 
 VIEWS = ("map", "plans", "plan/p-3f9a0418", "plan/p-dd5e0419", "runs", "run/r-0772c0de", "checks")
@@ -95,6 +95,32 @@ def test_several_clouds_are_chosen_from_and_named_in_the_address(open_page: Open
         expect(tab.locator(".nothing")).to_contain_text("No plan waits")
         tab.goto(f"{page.url}#/@tokyo-1/map/id-5")
         expect(tab.locator("#inspector header .name")).to_be_visible()
+
+
+def test_an_address_never_shows_another_cloud_than_it_names(open_page: Open) -> None:
+    with Page(FakeDesk(several=True)) as page:
+        tab = open_page(f"{page.url}#/@kyoto-9/map")
+        expect(tab.locator("#page")).to_contain_text("No controller looks after a cloud of that name")
+        expect(tab.locator("#size")).to_be_hidden()
+        tab.locator("#page").get_by_role("link", name="tokyo-1").click()
+        expect(tab.locator("#size")).to_have_text("80 hosts · 1,000 servers")
+
+
+def test_a_plan_brings_its_cloud_along(open_page: Open) -> None:
+    with Page(FakeDesk(several=True)) as page:
+        tab = open_page(f"{page.url}#/@osaka-2/checks")
+        expect(tab.locator("#status .trouble")).to_contain_text("Prometheus does not answer")
+        tab.goto(f"{page.url}#/plan/p-3f9a0418")
+        expect(tab.locator("#page h1")).to_have_text("Plan p-3f9a0418: balance")
+        expect(tab.get_by_label("Cloud", exact=True)).to_have_value("tokyo-1")
+
+
+def test_who_may_not_even_read_is_told_so(desk: FakeDesk, open_page: Open) -> None:
+    with Page(desk, Stranger()) as page:
+        tab = open_page(page.url)
+        expect(tab.locator("#lost")).to_contain_text("stranger may not do this: it takes the rule watari:read")
+        tab.get_by_role("button", name="Another token").click()
+        expect(tab.get_by_label("Token", exact=True)).to_be_focused()
 
 
 @pytest.fixture

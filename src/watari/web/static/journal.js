@@ -23,7 +23,8 @@ export function journalCard(run, names) {
   const error = h("p.error", { role: "alert", hidden: true });
   const none = h("p.mute.more", { hidden: true });
   const element = card(".journal", "Journal", size, h("div.tools", {}, field, state),
-    h("table", {}, h("caption.sr", {}, "Journal, newest first"), h("thead.sr", {}, h("tr", {}, ["Time", "Subject", "Step", "State", "Text"].map((name) => h("th", { scope: "col" }, name)))), body),
+    h("table", {}, h("caption.sr", {}, "Journal, newest first"), h("colgroup", {}, Array.from({ length: 5 }, () => h("col"))),
+      h("thead.sr", {}, h("tr", {}, ["Time", "Subject", "Step", "State", "Text"].map((name) => h("th", { scope: "col" }, name)))), body),
     none, error, h("div.more", {}, more));
   let shown = PAGE;
   let due = 0;

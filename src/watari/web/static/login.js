@@ -7,14 +7,13 @@ let shown = null;
 
 /** Ask for a token; `done()` once there is one to try. Called again while it is open, it only says why. */
 export function askToken(problem, done) {
-  const had = token() !== "";
-  const text = had ? problem.detail : "This page needs a token.";
+  const why = token() ? problem.detail : "";
   if (shown) {
-    setText(shown.error, had ? problem.detail : "");
+    setText(shown.error, why);
     return;
   }
   const field = h("input", { id: "token", type: "password", autocomplete: "off", spellcheck: "false", required: true });
-  const error = h("p.error", { role: "alert" }, had ? text : "");
+  const error = h("p.error", { role: "alert" }, why);
   const form = h("form", {}, h("h1", { id: "login-title" }, "Who asks?"),
     h("p", {}, "The controller answers to those who bring a token. ",
       h("code", {}, "watari serve"), " prints an address with one when it starts; paste that address, or the token alone. With Keystone: ",

@@ -1,6 +1,6 @@
 // Put the page together: who asks, what is shared, the views, addresses and keys.
 
-import { handedOver, parse } from "./address.js";
+import { address, handedOver, parse } from "./address.js";
 import { keepToken, onUnknown } from "./api.js";
 import { h, setText } from "./dom.js";
 import { showKeys } from "./keys.js";
@@ -17,6 +17,7 @@ import { plansView } from "./view_plans.js";
 import { runView } from "./view_run.js";
 import { runsView } from "./view_runs.js";
 import { zoned } from "./times.js";
+import { empty } from "./words.js";
 
 const PAGES = { plans: plansView, plan: planView, runs: runsView, run: runView, checks: checksView };
 const TITLES = { map: "Map", plans: "Plans", plan: "Plan", runs: "Runs", run: "Run", checks: "Checks" };
@@ -29,7 +30,7 @@ const picture = new Picture();
 const map = new MapView(at, store, picture);
 const showTop = topBar(at, store, picture);
 const showStatus = statusLine(at("status"), store);
-const showBanner = lostBanner(at("lost"), store, retry);
+const showBanner = lostBanner(at("lost"), store, retry, whoAsks);
 let page = null; // the view that is open, if it is not the map: {close, tick?, key?}
 let shown = "";
 let wasOnline = true;
@@ -43,7 +44,7 @@ store.listen((kind, body) => {
   if (body && kind === "run" && body.state !== "running") setText(at("say"), `Run ${body.id}: ${body.state}`);
 });
 picture.listen(() => showTop(parse(location.hash).view));
-onUnknown((problem) => askToken(problem, () => store.start()));
+onUnknown(whoAsks);
 store.start();
 setInterval(() => store.look().catch(() => undefined), 10_000);
 setInterval(() => {
@@ -56,6 +57,13 @@ function takeToken() {
   if (!found) return;
   keepToken(found.token);
   history.replaceState(null, "", found.rest); // a token does not stay in the address, nor in the history
+}
+
+function whoAsks(problem) {
+  askToken(problem, () => {
+    store.start();
+    picture.begin();
+  });
 }
 
 function retry() {
@@ -82,8 +90,9 @@ function route() {
   const { view, id, cloud } = parse(location.hash);
   if (cloud && cloud !== store.cloud && store.clouds.has(cloud)) {
     store.choose(cloud); // and comes back here if a page is open
-    if (page) return;
+    if (page) return undefined;
   }
+  if (cloud && !store.clouds.has(cloud)) return unknown(cloud);
   const key = `${store.cloud} ${view} ${id}`;
   const first = !shown;
   document.title = `Watari · ${store.cloud}${store.cloud ? " · " : ""}${id ? `${TITLES[view]} ${id}` : TITLES[view]}`;
@@ -92,6 +101,16 @@ function route() {
   shown = key;
   showShared();
   if (view !== "map" && !first) at("page").querySelector("h1")?.focus({ preventScroll: true });
+  return undefined;
+}
+
+/** Never another cloud than the one that the address names. */
+function unknown(cloud) {
+  const names = [...store.clouds.keys()];
+  shown = `unknown ${cloud}`;
+  openPage(null);
+  at("page").firstChild.append(h("header.title", {}, h("h1", { tabindex: "-1", dir: "auto" }, cloud)),
+    empty("No controller looks after a cloud of that name", ...names.map((name) => h("a", { href: address("map", "", name) }, name))));
 }
 
 function openMap(id) {
@@ -110,7 +129,7 @@ function openPage(view, id) {
   const root = h("article");
   at("page").replaceChildren(root);
   at("page").scrollTop = 0;
-  page = PAGES[view](root, { store, picture, say: (text) => setText(at("say"), text), go: (to) => (location.hash = to) }, id);
+  page = view && PAGES[view](root, { store, picture, say: (text) => setText(at("say"), text), go: (to) => (location.hash = to) }, id);
 }
 
 function closePage() {

@@ -35,6 +35,14 @@ export class Picture {
     this.stream?.retry();
   }
 
+  /** Begin again, if it was refused: somebody else asks now. */
+  begin() {
+    if (!this.stream?.closed) return;
+    const { name } = this;
+    this.name = "";
+    this.follow(name);
+  }
+
   state(state) {
     this.heard = performance.now();
     this.cloud = new Cloud(state);

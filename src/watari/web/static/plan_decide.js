@@ -5,7 +5,7 @@ import { ask } from "./dialog.js";
 import { h, setText } from "./dom.js";
 import { NB, memory, plural } from "./format.js";
 import { mib, wordFor } from "./plan_facts.js";
-import { zoned } from "./times.js";
+import { since, zoned } from "./times.js";
 import { planWord, sentence } from "./words.js";
 
 /** Build the bar; `show(plan)` takes every new state of it. */
@@ -33,7 +33,9 @@ export function decideBar(details, { store, say, go }) {
     reject.hidden = !may() || !(plan.state === "waiting" || plan.state === "approved");
     setText(reject, plan.state === "approved" ? "Take it back…" : "Reject plan…");
     if (needs) setText(warning, `${needs.what} Type ${needs.of} to approve:`);
-    approve.disabled = busy || !store.online || (Boolean(needs) && word.value.trim() !== needs.word);
+    const late = since(plan.expires_at) > 0;
+    if (plan.state === "waiting") setText(told, toldWords(plan, file, store));
+    approve.disabled = busy || late || !store.online || (Boolean(needs) && word.value.trim() !== needs.word);
     reject.disabled = busy || !store.online;
     why.disabled = word.disabled = !store.online;
   };
@@ -89,8 +91,10 @@ function toldWords(plan, file, store) {
   const why = plan.why ? `: ${sentence(plan.why)}` : "";
   if (plan.state === "waiting") {
     if (!store.online) return "Not connected: nothing can be decided now.";
+    if (since(plan.expires_at) > 0) return "Its time is over. If it is still needed another one follows.";
     return store.may("decide") ? `${memory(mib(file))} to copy` : `You may read, and not decide: that takes the rule watari:decide.`;
   }
   if (plan.state === "suggested") return file.operations.length ? "This mode suggests only. To carry it out: watari plans show, then watari apply." : "Nothing is to be done.";
-  return `${who}${why}` || NB;
+  const stopped = plan.state === "approved" && store.shown?.stop ? " It begins once the stop switch is lifted." : "";
+  return `${who}${why}${stopped}` || NB;
 }

@@ -1,6 +1,7 @@
 // What a plan says, put into the words and sums of its view. See plan/plan.py for the file that is read here.
 
 import { NB, duration, memory, percent } from "./format.js";
+import { named } from "./words.js";
 
 const MOVES = ["live-migrate", "cold-migrate"];
 const TYPED = /^[\x21-\x7e]{1,64}$/; // what a person can type
@@ -46,9 +47,9 @@ export function wordFor(plan) {
   const names = destroyed.length ? destroyed : hosts;
   const only = names.length === 1 && TYPED.test(names[0]);
   const what = destroyed.length
-    ? (names.length === 1 ? `${names[0]} will be stopped.` : `${names.length} servers will be stopped.`)
-    : (names.length === 1 ? `${names[0]} will be emptied.` : `${names.length} hosts will be emptied.`);
-  return { word: only ? names[0] : plan.id, of: only ? (destroyed.length ? "its name" : "its name") : "the plan’s id", what };
+    ? (names.length === 1 ? `${named(names[0])} will be stopped.` : `${names.length} servers will be stopped.`)
+    : (names.length === 1 ? `${named(names[0])} will be emptied.` : `${names.length} hosts will be emptied.`);
+  return { word: only ? names[0] : plan.id, of: only ? "its name" : "the plan’s id", what };
 }
 
 /** "live-migrate", "cold-migrate (stops it)", "disable the host" … as a short word. */
@@ -66,7 +67,8 @@ export function way(operation) {
 /** "steal 16 % (limit 5 %), load 1.23 per vCPU" */
 export function because({ reasons, relieves, steps }) {
   const words = reasons.map(({ text, value, limit }) => `${text}${value ? ` ${value}` : ""}${limit ? ` (limit ${limit})` : ""}`);
-  if (relieves.length) words.push(`relieves ${relieves.length > 3 ? `${relieves.slice(0, 3).join(", ")} and ${relieves.length - 3} more` : relieves.join(", ")}`);
+  const more = relieves.length > 3 ? ` and ${relieves.length - 3} more` : "";
+  if (relieves.length) words.push(`relieves ${relieves.slice(0, 3).map(named).join(", ")}${more}`);
   if (!words.length && steps[0]?.reason) words.push(steps[0].reason);
   return words.join(", ");
 }

@@ -3,6 +3,7 @@
 import { h, keyed, setText } from "./dom.js";
 import { NB, count, duration } from "./format.js";
 import { now, time, zone, zoned } from "./times.js";
+import { sentence } from "./words.js";
 
 const VIEWS = [["map", "Map"], ["plans", "Plans"], ["runs", "Runs"], ["checks", "Checks"]];
 
@@ -85,19 +86,22 @@ function showClock(at, picture) {
   at("pace").title = `a day in about ${duration(86_400 / pace)}; slower while servers move`;
 }
 
-/** The banner while the connection is lost: since when, what is seen, when the next try is due. */
-export function lostBanner(element, store, retry) {
+/** The banner while the connection is lost, or never was: since when, what is seen, when the next try is due. */
+export function lostBanner(element, store, retry, other) {
   const words = h("p");
-  const button = h("button", { type: "button" }, "Try now");
-  button.addEventListener("click", retry);
+  const button = h("button", { type: "button" });
+  button.addEventListener("click", () => (store.problem?.status === 403 ? other(store.problem) : retry()));
   element.append(words, button);
   return () => {
-    element.hidden = store.online || !store.ready || store.problem?.status === 401;
+    element.hidden = store.online || !store.problem || store.problem.status === 401;
     if (element.hidden) return;
-    const gone = (performance.now() - store.heard) / 1000;
-    const last = zoned(store.heardAt);
+    setText(button, store.problem.status === 403 ? "Another token" : "Try now");
     const next = store.again === null ? "" : ` Trying again in ${duration(Math.max(1, (store.again - performance.now()) / 1000))}.`;
-    words.replaceChildren(h("b", {}, `Connection lost ${duration(gone)} ago, last data of ${last}. `),
-      `${store.problem?.detail ?? ""} Moves under way go on without this page; nothing can be decided here until it is back.${next}`);
+    if (!store.ready) words.replaceChildren(h("b", {}, "Nothing can be shown. "), `${sentence(store.problem.detail)}${next}`);
+    else {
+      const gone = duration((performance.now() - store.heard) / 1000);
+      words.replaceChildren(h("b", {}, `Connection lost ${gone} ago, last data of ${zoned(store.heardAt)}. `),
+        `${sentence(store.problem.detail)} Moves under way go on without this page; nothing can be decided here until it is back.${next}`);
+    }
   };
 }

@@ -27,7 +27,8 @@ export function planView(root, context, id) {
     try {
       const first = plan === null;
       plan = await get(`/v1/plans/${encodeURIComponent(id)}`);
-      if (first) build();
+      if (plan.cloud !== store.cloud && store.clouds.has(plan.cloud)) store.choose(plan.cloud); // which opens it anew
+      else if (first) build();
       else change(plan);
     } catch (problem) {
       if (plan === null) root.replaceChildren(title(`Plan ${id}`), empty("It cannot be shown", problem.detail ?? String(problem)));

@@ -8,8 +8,8 @@ import { journalCard } from "./journal.js";
 import { title } from "./listing.js";
 import { ALARM_S, stalledFor, totals, underWay } from "./run_facts.js";
 import { Timeline } from "./timeline.js";
-import { since, zone, zoned } from "./times.js";
-import { about, card, countWords, empty, runChip, sum } from "./words.js";
+import { ago, since, zone, zoned } from "./times.js";
+import { about, card, countWords, empty, named, runChip, sum } from "./words.js";
 
 const LEGEND = [["done", "done"], ["running", "running"], ["failed", "failed attempt"], ["undone", "undone"], ["pending", "to come"]];
 const FILTERS = [["All", () => true], ["Under way", underWay], ["Waiting", ({ state }) => state === "pending"],
@@ -40,12 +40,14 @@ export function runView(root, context, id) {
       run = found;
       operations.clear();
       for (const operation of found.operations) operations.set(operation.id, operation);
+      if (found.cloud !== store.cloud && store.clouds.has(found.cloud)) return store.choose(found.cloud); // which opens it anew
       if (first) build();
       timeline.show(found.operations, found);
       show();
-      journal.read();
+      return journal.read();
     } catch (problem) {
       if (run === null) root.replaceChildren(title(`Run ${id}`), empty("It cannot be shown", problem.detail ?? String(problem)));
+      return undefined;
     }
   };
   const build = () => {
@@ -72,7 +74,7 @@ export function runView(root, context, id) {
     const all = [...operations.values()];
     const out = all.filter((operation) => operation.out_of_service).map(({ name }) => name);
     parts.out.hidden = !out.length;
-    setText(parts.out, out.length ? `OUT OF SERVICE: ${out.slice(0, 5).join(", ")}${out.length > 5 ? ` and ${count(out.length - 5)} more` : ""}. No orchestrator uses ${out.length === 1 ? "it" : "them"} now; put back with watari members attach.` : "");
+    setText(parts.out, outWords(out));
     parts.sums.replaceChildren(...sums(run, all));
     actions(parts.actions, run, all, { ...context, path, done: (changed) => store.learn("run", changed) });
   };
@@ -113,6 +115,12 @@ export function runView(root, context, id) {
   };
 }
 
+function outWords(names) {
+  const more = names.length > 5 ? ` and ${count(names.length - 5)} more` : "";
+  const them = names.length === 1 ? "it" : "them";
+  return `OUT OF SERVICE: ${names.slice(0, 5).map(named).join(", ")}${more}. No orchestrator uses ${them} now; put ${them} back with watari members attach.`;
+}
+
 function sums(run, operations) {
   const counts = {};
   for (const { state } of operations) counts[state] = (counts[state] ?? 0) + 1;
@@ -122,13 +130,15 @@ function sums(run, operations) {
   const [total, unit] = data(all.total_mib);
   const quiet = all.last && !run.ended_at ? since(all.last) : null;
   const stalled = operations.filter((operation) => stalledFor(operation) !== null).length;
+  const took = run.ended_at ? (Date.parse(run.ended_at) - Date.parse(run.started_at)) / 1000 : 0;
   const left = all.rate > 0 ? (all.total_mib - all.done_mib) / all.rate : null;
   const starved = run.starved_before === null ? "starved servers: not measured" : `starved servers ${count(run.starved_before)} → ${run.starved_after === null ? "?" : count(run.starved_after)}`;
   return [
     sum("Operations", words[0], words.slice(1).join(", ") || starved),
     sum("Copied", `${done}${NB}${doneUnit}`, `of ${total}${NB}${unit}`, meter(all.total_mib ? all.done_mib / all.total_mib : 0)),
-    sum("Rate", all.flying ? rate(all.rate) : "–", all.flying ? `${plural(all.flying, "operation")} under way` : starved),
-    run.ended_at ? sum("Took", duration((Date.parse(run.ended_at) - Date.parse(run.started_at)) / 1000), starved)
+    run.ended_at ? sum("Rate", took > 0 && all.done_mib ? rate(all.done_mib / took) : "–", "on average")
+      : sum("Rate", all.flying ? rate(all.rate) : "–", all.flying ? `${plural(all.flying, "operation")} under way` : "nothing is under way"),
+    run.ended_at ? sum("Took", duration(took), `ended ${ago(run.ended_at)}`)
       : sum("Time left", left === null ? "not known" : about(left), all.silent ? `${plural(all.silent, "operation")} without an ETA` : starved),
     quiet === null ? sum("Last progress", all.last ? zoned(all.last) : "–", run.ended_at ? "it is over" : "nothing has begun")
       : sum("Last progress", h(quiet > ALARM_S ? "span.warn" : "span", {}, `${duration(quiet)} ago`),

@@ -51,7 +51,11 @@ export function sentence(text) {
   return /[.!?。]$/.test(trimmed) || !trimmed ? trimmed : `${trimmed}.`;
 }
 
-export const capital = (text) => (text ? text[0].toUpperCase() + text.slice(1) : "");
+/** A name inside a sentence: what runs from right to left in it, or says that it does, ends with it. */
+export const named = (name) => (/[^\x20-\x7e]/.test(name) ? `\u2068${name}\u2069` : name);
+
+/** As a sentence begins; a name at the beginning stays as it is. */
+export const capital = (text) => (/^[a-z]+(?![\w.-])/.test(text) ? text[0].toUpperCase() + text.slice(1) : text);
 
 /** The empty state of a view: what there is not, and what to do next. */
 export function empty(title, ...next) {
