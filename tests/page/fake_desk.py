@@ -138,6 +138,13 @@ class FakeDesk:
             for run in [one.id for one in self._runs.values() if one.state in ("running", "cancelling")]:
                 self._further(run, seconds, self.now)
 
+    def note(self, run: str, lines: int) -> None:
+        """So many more lines of a run's journal."""
+        with self.lock:
+            op = next(iter(self._operations[run].values()))
+            for n in range(lines):
+                self._write(run, op, op.steps[0], "running", self.now, f"line {n} of {lines}")
+
     def fail(self, trouble: str) -> None:
         with self.lock:
             self.trouble = trouble

@@ -1,6 +1,7 @@
 """Plans on the page: reading one, deciding on it, with care where a server is stopped."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from playwright.sync_api import expect
@@ -9,6 +10,7 @@ from page import plans as make
 from page.browser import Open
 from page.fake_desk import FakeDesk
 from page.served import Page, Viewer
+from watari.web.api.desk import By
 from watari.web.api.models import DrainRequest
 
 WAITING = "p-3f9a0418"  # one of its servers is stopped
@@ -60,6 +62,40 @@ def test_the_time_that_is_left_counts_down(served: Page, open_page: Open, desk: 
     expect(tab.locator(".title .about")).to_contain_text("expires in 2 min")
 
 
+def test_a_plan_whose_time_is_over_cannot_be_approved(
+    served: Page, open_page: Open, desk: FakeDesk, gentle: str
+) -> None:
+    tab = open_page(f"{served.url}#/plan/{gentle}")
+    approve = tab.get_by_role("button", name="Approve 8 operations")
+    expect(approve).to_be_enabled()
+    desk.advance(301)
+    expect(approve).to_be_disabled()
+    expect(tab.locator(".decide")).to_contain_text("Its time is over.")
+
+
+def test_an_approved_plan_says_that_the_stop_switch_holds_it(
+    served: Page, open_page: Open, desk: FakeDesk, gentle: str
+) -> None:
+    desk.set_stop("", "the storage network flaps", By("m.sato"))
+    tab = open_page(f"{served.url}#/plan/{gentle}")
+    tab.get_by_role("button", name="Approve 8 operations").click()
+    expect(tab.locator(".decide")).to_contain_text("It begins once the stop switch is lifted.")
+    expect(tab.locator("#status .stopped")).to_contain_text("Stopped for all clouds by m.sato")
+
+
+def test_earlier_plans_come_a_page_at_a_time(served: Page, open_page: Open, desk: FakeDesk) -> None:
+    for n in range(60):
+        desk.add(make.balance(desk.feed, f"p-{n:08x}", desk.now - timedelta(hours=n), most=1), "expired")
+    tab = open_page(f"{served.url}#/plans")
+    rows = tab.locator("a.row")
+    expect(rows).to_have_count(2)
+    tab.get_by_role("button", name="All", exact=True).click()
+    expect(rows).to_have_count(50)
+    tab.get_by_role("button", name="Show earlier ones").click()
+    expect(rows).to_have_count(65)
+    expect(tab.get_by_role("button", name="Show earlier ones")).to_be_hidden()
+
+
 def test_to_reject_takes_a_reason(served: Page, open_page: Open, desk: FakeDesk) -> None:
     tab = open_page(f"{served.url}#/plan/{WAITING}")
     tab.get_by_role("button", name="Reject plan…").click()
@@ -99,8 +135,6 @@ def test_a_drain_wants_the_name_of_its_host_typed(served: Page, open_page: Open)
 def test_what_somebody_else_decided_meanwhile_is_seen_and_said(
     served: Page, open_page: Open, desk: FakeDesk, gentle: str
 ) -> None:
-    from watari.web.api.desk import By
-
     tab = open_page(f"{served.url}#/plan/{gentle}")
     expect(tab.get_by_role("button", name="Approve 8 operations")).to_be_enabled()
     desk.decide(gentle, False, "I was first", By("m.sato"))

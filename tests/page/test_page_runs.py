@@ -104,6 +104,19 @@ def test_the_journal_is_filtered_and_grows(run: Tab, desk: FakeDesk) -> None:
     expect(lines).not_to_have_count(60)
 
 
+def test_a_long_journal_is_read_whole_and_shown_a_page_at_a_time(served: Page, open_page: Open, desk: FakeDesk) -> None:
+    desk.note(RUN, 1200)
+    tab = open_page(f"{served.url}#/run/{RUN}")
+    expect(tab.locator(".journal .head")).to_contain_text("1,260 lines")
+    lines = tab.locator(".journal tbody tr")
+    expect(lines).to_have_count(100)
+    expect(lines.first).to_contain_text("line 1199 of 1200")
+    tab.get_by_role("button", name="Show more").click()
+    expect(lines).to_have_count(200)
+    tab.get_by_label("Filter the journal").fill("line 7 of 1200")
+    expect(lines).to_have_count(1)
+
+
 def test_operations_are_sifted_by_what_they_do(run: Tab) -> None:
     shown = run.locator(".operations > li").locator("visible=true")
     expect(shown).to_have_count(16)

@@ -1,58 +1,15 @@
 // The map: two canvases, zoom and pan, pointer and keys. What is drawn lives in tiles.js and flights.js.
 
 import { Flights, drawRing } from "./flights.js";
-import { NB, duration, memory, percent, plural, rate } from "./format.js";
+import { percent, plural } from "./format.js";
 import { NEAR, layout } from "./layout.js";
 import { colours, onTheme } from "./theme.js";
 import { drawTiles, mark, parts, rectangle } from "./tiles.js";
+import { hostTip, serverTip } from "./tips.js";
+import { View } from "./viewport.js";
 
-const MOST = 40; // largest zoom
 const FRAME_MS = 100; // the upper layer's motion: ten times a second is enough for a bird
 const CLICK_PX = 5;
-
-/** From the layout's coordinates to pixels: zoom `k`, then a shift. */
-export class View {
-  constructor() {
-    Object.assign(this, { k: 1, tx: 0, ty: 0, width: 1, height: 1 });
-  }
-
-  box({ x, y, w, h }) {
-    return { x: x * this.k + this.tx, y: y * this.k + this.ty, w: w * this.k, h: h * this.k };
-  }
-
-  tile(plan, index) {
-    const at = index * 4;
-    const { tiles } = plan;
-    return this.box({ x: tiles[at], y: tiles[at + 1], w: tiles[at + 2], h: tiles[at + 3] });
-  }
-
-  shows({ x, y, w, h }) {
-    return x < this.width && y < this.height && x + w > 0 && y + h > 0;
-  }
-
-  zoom(factor, x = this.width / 2, y = this.height / 2) {
-    const k = Math.max(1, Math.min(MOST, this.k * factor));
-    this.tx = x - ((x - this.tx) * k) / this.k;
-    this.ty = y - ((y - this.ty) * k) / this.k;
-    this.k = k;
-    this.clamp();
-  }
-
-  pan(dx, dy) {
-    this.tx += dx;
-    this.ty += dy;
-    this.clamp();
-  }
-
-  clamp() {
-    this.tx = Math.min(0, Math.max(this.width * (1 - this.k), this.tx));
-    this.ty = Math.min(0, Math.max(this.height * (1 - this.k), this.ty));
-  }
-
-  fit() {
-    Object.assign(this, { k: 1, tx: 0, ty: 0 });
-  }
-}
 
 /** `on.select(server index)`, `on.clear()`, `on.say(text)`, `on.tip(content or null, x, y)`. */
 export class CloudMap {
@@ -270,40 +227,9 @@ export class CloudMap {
     const index = this.hostAt(x, y);
     const flight = this.flights.at(x, y);
     const server = flight ? flight.server : index < 0 ? -1 : this.serverAt(index, x, y);
-    const content = server >= 0 ? this.serverTip(server) : index >= 0 ? this.hostTip(this.cloud.hosts[index]) : null;
+    const content = server >= 0 ? serverTip(this.cloud, server) : index >= 0 ? hostTip(this.cloud, this.cloud.hosts[index]) : null;
     this.upper.style.cursor = server >= 0 ? "pointer" : "";
     this.on.tip(content, event.clientX, event.clientY);
-  }
-
-  hostTip(host) {
-    const servers = `${plural(host.servers.size, "server")}${host.starved ? `, ${host.starved} starved` : ""}`;
-    const cpu = host.cpu < 0 ? "no data" : `${percent(host.cpu / 1000)} of ${host.threads} threads`;
-    return {
-      title: host.name,
-      note: [mark(host), host.state_note].filter(Boolean).join(": "),
-      rows: [["servers", servers], ["steal", host.steal < 0 ? "no data" : percent(host.steal / 1000)], ["CPU asked for", cpu],
-        ["memory", `${memory(host.memory)} of ${memory(host.memory_mib)}`], this.age()],
-    };
-  }
-
-  serverTip(server) {
-    const { servers, load } = this.cloud.state;
-    const steal = load.steal[server];
-    const flight = this.cloud.moving.get(server);
-    const rows = [["host", this.cloud.hosts[this.cloud.where[server]].name],
-      ["size", `${servers.vcpu[server]}${NB}vCPU, ${memory(servers.memory_mib[server])}`], ["role", servers.role[server] || "none"],
-      ["steal", steal < 0 ? "no data" : percent(steal / 1000)],
-      ["load per vCPU", load.per_vcpu[server] < 0 ? "no data" : (load.per_vcpu[server] / 100).toFixed(2)]];
-    if (flight) {
-      const left = flight.eta_s === null ? "" : `, ${duration(flight.eta_s)} left`;
-      rows.push(["moves to", this.cloud.hosts[flight.to].name], ["speed", `${rate(flight.rate_mib_s)}${left}`]);
-    }
-    const note = this.cloud.starved.has(server) ? "starved" : "";
-    return { title: servers.name[server], note, rows: [...rows, this.age()] };
-  }
-
-  age() {
-    return ["measured", `${duration(this.cloud.state.load.age_s)} ago`];
   }
 
   // Keys

@@ -5,10 +5,10 @@ import { h } from "./dom.js";
 import { count, plural } from "./format.js";
 import { drawRing } from "./flights.js";
 import { layout } from "./layout.js";
-import { View } from "./map.js";
 import { colours, onTheme } from "./theme.js";
 import { drawTiles, font, parts, rectangle } from "./tiles.js";
 import { moveOf } from "./plan_facts.js";
+import { View } from "./viewport.js";
 
 const MOST = 400; // hosts; a plan that changes more is told by its numbers
 
