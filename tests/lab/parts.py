@@ -53,4 +53,5 @@ MODULES = {
     "test_migration_faults.py": FAULTS,
     "test_stale.py": FAULTS,
     "test_shared.py": FAULTS,
+    "test_api_tokens.py": FAULTS,
 }

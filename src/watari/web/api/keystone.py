@@ -32,12 +32,12 @@ class KeystoneTokens:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
-    def of_cloud(cls, name: str) -> "KeystoneTokens":
+    def of_cloud(cls, name: str, trusted_s: float = TRUSTED_S) -> "KeystoneTokens":
         """With the credentials of a section in clouds.yaml. Raises BadInput for one that is not there."""
         logging.getLogger("keystonemiddleware._common.config").setLevel(
             logging.ERROR
         )  # of the account it says "not known"
-        return cls(auth_token.AuthProtocol(_tell, _settings(name)))
+        return cls(auth_token.AuthProtocol(_tell, _settings(name)), trusted_s)
 
     def caller(self, headers: Mapping[str, str]) -> Caller:
         if not (token := token_of(headers)):
