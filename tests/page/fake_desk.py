@@ -281,6 +281,9 @@ class FakeDesk:
     def forget(self, cloud: str, by: By) -> None:
         raise BadInput(f"{cloud} is looked after")
 
+    def what_if(self, wanted: m.WhatIf) -> m.Played:
+        raise BadInput("nothing is kept here")
+
     def audit(self, after: int | None, limit: int) -> m.Items[m.AuditLine]:
         return m.Items(items=[])
 

@@ -45,6 +45,16 @@ def add_database(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_log_format(parser: argparse.ArgumentParser) -> None:
+    """--log-format."""
+    parser.add_argument(
+        "--log-format",
+        choices=("text", "json"),
+        default="text",
+        help="lines for people, or one JSON object a line with run and operation ids (default: text)",
+    )
+
+
 def actor() -> "Actor":
     """The same, for the record of changes (watari audit)."""
     from watari.act.durable.audit import Actor

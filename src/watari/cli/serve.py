@@ -4,13 +4,12 @@ import argparse
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from watari.cli.base import WatariCommand
 from watari.cli.exits import DONE
 from watari.cli.interrupts import two_steps
-from watari.cli.options import add_database, add_policy
+from watari.cli.options import add_database, add_log_format, add_policy
 from watari.errors import BadInput
 
 if TYPE_CHECKING:
@@ -53,10 +52,12 @@ class Serve(WatariCommand):
         parser.add_argument("--notify", metavar="FILE", help="whom to tell: webhooks and Slack, a YAML file")
         add_policy(parser)
         add_database(parser)
+        add_log_format(parser)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         from watari.app import database
+        from watari.app.logs import saying
         from watari.app.serving.controller import open_clouds, policies, serve
         from watari.app.serving.metrics import registry
         from watari.exporter.listening import listening, read_address
@@ -67,22 +68,19 @@ class Serve(WatariCommand):
         settings = _api_settings(parsed_args)
         ended = threading.Event()
         with two_steps(ended), database.opened(parsed_args.database) as store, ExitStack() as stack:
+            say = stack.enter_context(saying(self.stdout, parsed_args.log_format))
             clouds = open_clouds(parsed_args.cloud)
             files = policies(parsed_args.policy, clouds)
             if address is not None:
-                self._say(f"metrics on http://{stack.enter_context(listening(registry(store), address))}/metrics")
+                say(f"metrics on http://{stack.enter_context(listening(registry(store), address))}/metrics")
             seen: Callable[[Reconciler], None] = _unseen
             if settings is not None:
                 from watari.web.api.served import served
 
                 url, seen = stack.enter_context(served(store, files, settings))
-                self._say(f"page and API on {url if self.stdout.isatty() else _without_token(url)}")
-            serve(store, clouds, ended, self._say, files=files, seen=seen, notify=parsed_args.notify)
+                say(f"page and API on {url if self.stdout.isatty() else _without_token(url)}")
+            serve(store, clouds, ended, say, files=files, seen=seen, notify=parsed_args.notify)
         return DONE
-
-    def _say(self, line: str) -> None:
-        self.stdout.write(f"{datetime.now():%H:%M:%S} {line}\n")
-        self.stdout.flush()
 
 
 def _add_api(parser: argparse.ArgumentParser) -> None:

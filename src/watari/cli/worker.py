@@ -2,12 +2,11 @@
 
 import argparse
 import threading
-from datetime import datetime
 
 from watari.cli.base import WatariCommand
 from watari.cli.exits import DONE
 from watari.cli.interrupts import two_steps
-from watari.cli.options import add_database
+from watari.cli.options import add_database, add_log_format
 from watari.errors import BadInput
 
 
@@ -30,6 +29,7 @@ class Worker(WatariCommand):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         add_database(parser)
+        add_log_format(parser)
         parser.add_argument(
             "--at-once", type=int, metavar="N", help="operations that it takes, waiting ones included (64)"
         )
@@ -37,14 +37,15 @@ class Worker(WatariCommand):
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         from watari.app import database, runs
+        from watari.app.logs import saying
 
         if parsed_args.at_once is not None and parsed_args.at_once < 1:
             raise BadInput(f"--at-once {parsed_args.at_once}: a worker takes at least one operation")
         ended = threading.Event()
-        with two_steps(ended), database.opened(parsed_args.database) as store:
-            runs.work(store, ended, self._say, parsed_args.at_once)
+        with (
+            two_steps(ended),
+            saying(self.stdout, parsed_args.log_format) as say,
+            database.opened(parsed_args.database) as store,
+        ):
+            runs.work(store, ended, say, parsed_args.at_once)
         return DONE
-
-    def _say(self, line: str) -> None:
-        self.stdout.write(f"{datetime.now():%H:%M:%S} {line}\n")
-        self.stdout.flush()

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from durable.filed_cloud import make
+from durable.postgres import Postgres
 from durable.rig import copied
 from durable.serving.metered_cloud import NAME, POLICY, MeteredCloud, opened
+from durable.serving.site import Build, Site
 from watari.act.durable.leading import Place
 from watari.act.durable.lease import Lease
 from watari.act.durable.proposals import Proposal, list_proposals
@@ -88,5 +90,29 @@ def sit(template: Path, tmp_path: Path) -> Iterator[Sit]:
             filed = cloud.compute
             assert isinstance(filed, MeteredCloud)
             return Desk(store, lease, cloud, filed, policy, reconciler, begun)
+
+        yield new
+
+
+@pytest.fixture
+def on_sqlite(template: Path, tmp_path: Path) -> Iterator[Build]:
+    with ExitStack() as stack:
+
+        def new() -> Site:
+            site = Site(tmp_path, copied(template, tmp_path))
+            stack.callback(site.close)
+            return site
+
+        yield new
+
+
+@pytest.fixture
+def on_postgres(server: Postgres, tmp_path: Path) -> Iterator[Build]:
+    with ExitStack() as stack:
+
+        def new() -> Site:
+            site = Site(tmp_path, server.new_database())
+            stack.callback(site.close)
+            return site
 
         yield new

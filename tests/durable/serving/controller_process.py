@@ -16,6 +16,7 @@ from watari.act.durable.engine import Engine
 from watari.act.durable.store import Store
 from watari.app import runs
 from watari.app.clouds import Cloud
+from watari.app.logs import Format, saying
 from watari.app.serving import controller
 from watari.app.serving.reconciler import Reconciler
 from watari.errors import WatariError
@@ -34,6 +35,7 @@ class Serving:
     policy: str
     out: str
     api: bool = False
+    log: Format = "text"
     notify: str | None = None
 
 
@@ -70,10 +72,6 @@ def quick(store: Store, only: set[str] | None, clouds: Mapping[str, Cloud]) -> I
         yield engine
 
 
-def say(line: str) -> None:
-    print(line, flush=True)
-
-
 def unseen(reconciler: Reconciler) -> None:
     """Nobody watches."""
 
@@ -93,10 +91,11 @@ def serve(orders: Serving) -> None:
         clouds = {NAME: opened(Path(orders.cloud))}
         files = controller.policies(orders.policy, clouds)
         with ExitStack() as stack:
+            say = stack.enter_context(saying(sys.stdout, orders.log))
             seen: Callable[[Reconciler], None] = unseen
             if orders.api:
                 url, seen = stack.enter_context(served(store, files, Settings("127.0.0.1", 0)))
-                print(f"page on {url}", flush=True)
+                say(f"page on {url}")
             controller.serve(store, clouds, ended, say, files=files, seen=seen, notify=orders.notify, worker=quick)
     except WatariError as e:
         sys.stderr.write(f"{type(e).__name__}: {e}\n")

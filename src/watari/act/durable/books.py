@@ -191,6 +191,7 @@ class Books:
         e = Entry.of(now, run.id, record.operation, r)
         row = {"at": e.at.isoformat(), "run_id": e.run, "operation": e.operation, "subject": e.subject, "step": e.step}
         c.execute(st.ENTRY, row | {"state": e.state, "text": e.text, "executor": self.lease.executor})
+        log.info("%s %s: %s%s", e.subject, e.step, e.state, f" ({e.text})" if e.text else "")
 
     def _update(self, c: sa.Connection, run: str, record: OperationRecord) -> None:
         new = {f"new_{name}": value for name, value in columns_of(record).items()}

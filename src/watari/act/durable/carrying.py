@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from structlog.contextvars import bound_contextvars
+
 from watari.act.durable.books import Books, Unwritable
 from watari.act.durable.lease import Lost
 from watari.act.durable.records import columns_of
@@ -63,7 +65,8 @@ class Carrier:
                 return LEFT
             self._at_work.add(key)
         try:
-            return self._carry(run_id, OperationId(operation))
+            with bound_contextvars(run=run_id, operation=operation):  # whatever is said about it says what it is about
+                return self._carry(run_id, OperationId(operation))
         except Lost as e:
             log.info("%s", e)
         except Unwritable as e:

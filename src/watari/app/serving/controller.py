@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
+from structlog.contextvars import bind_contextvars
+
 from watari.act.durable.engine import Engine
 from watari.act.durable.leading import Place
 from watari.act.durable.lease import Lost
@@ -174,6 +176,7 @@ class _Looking:
         self.thread = threading.Thread(target=self._work, daemon=True, name=f"look-at-{self.cloud.name}")
 
     def _work(self) -> None:
+        bind_contextvars(cloud=self.cloud.name)  # of this thread
         while not self.ended.is_set():
             rest_s = TURN_S
             try:

@@ -140,6 +140,9 @@ class DemoDesk:
     def policies(self) -> Sequence[str]:
         return list(shipped_policies())
 
+    def what_if(self, wanted: m.WhatIf) -> m.Played:
+        raise BadInput("the demo keeps no history; compare policies with `watari replay --trace`")
+
     def audit(self, after: int | None, limit: int) -> m.Items[m.AuditLine]:
         found = [line for line in reversed(self._changes) if after is None or line.n < after]
         return m.Items(items=found[:limit], next=str(found[limit - 1].n) if len(found) > limit else None)

@@ -248,6 +248,25 @@ class PolicyShown(Answer):
     text: str
 
 
+class WhatIf(Request):
+    """Play a cloud's last days, as its controller has kept them, under another policy: a text, or a shipped name."""
+
+    cloud: Name
+    policy: Annotated[str, Field(max_length=500_000)]
+    days: Annotated[float, Field(gt=0, le=366)] = 7.0
+
+
+class Played(Answer):
+    """What would have come of it: a row per measure, with a column per policy, beside what was measured.
+
+    `notes`: what to know before believing the numbers.
+    """
+
+    cloud: str
+    rows: list[dict[str, Any]]
+    notes: list[str]
+
+
 class Decision(Request):
     """Why it was decided so; a rejection needs a reason."""
 

@@ -15,6 +15,7 @@ from watari.web.api.context import (
     Api,
     CloudName,
     Ctx,
+    Decider,
     Limit,
     Reader,
     ServerId,
@@ -142,6 +143,15 @@ async def validate_policy(caller: Reader, policy: m.PolicyText) -> m.PolicyCheck
 async def diff_policies(api: Ctx, caller: Reader, two: m.TwoPolicies) -> m.Items[m.PolicyChange]:
     """What differs in meaning between two policies; each is a text, or the name of one in GET /v1/policies."""
     return await anyio.to_thread.run_sync(lambda: m.Items(items=compared(api.desk, two)))
+
+
+@router.post("/policies/replay", tags=["policies"], response_model=m.Played)
+async def what_if(api: Ctx, caller: Decider, wanted: m.WhatIf) -> m.Played:
+    """What a policy would have done with the last days of a cloud; the answer comes when they are played, in minutes.
+
+    One at a time: 409 meanwhile.
+    """
+    return await anyio.to_thread.run_sync(api.desk.what_if, wanted)
 
 
 @router.get("/audit", tags=["record of changes"], response_model=m.Items[m.AuditLine])

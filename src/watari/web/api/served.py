@@ -92,6 +92,7 @@ def served(
     def closing() -> None:
         pictures.close()
         api.streams.close()
+        desk.close()
 
     with Server(create_api(api, loopback=loopback), settings.host, settings.port, closing) as server:
         token = getattr(door, "secret", "")

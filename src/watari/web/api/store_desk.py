@@ -25,6 +25,7 @@ from watari.web.api import views
 from watari.web.api.asked import made_plan
 from watari.web.api.changes import Watcher, journal_lines
 from watari.web.api.desk import By, Change
+from watari.web.api.what_if import WhatIf
 from watari.web.hub import Hub
 
 IN_FORCE: Final = "in force:"
@@ -46,9 +47,11 @@ class StoreDesk:
     served: Mapping[str, Served]
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     _watcher: Watcher = field(init=False)
+    _what_if: WhatIf = field(init=False)
 
     def __post_init__(self) -> None:
         self._watcher = Watcher(self.store, self.now)
+        self._what_if = WhatIf(self.store)
 
     # What there is ------------------------------------------------------------------------------------------------
 
@@ -159,6 +162,17 @@ class StoreDesk:
 
     def policies(self) -> Sequence[str]:
         return [*shipped_policies(), *(f"{IN_FORCE}{name}" for name in self.served)]
+
+    def what_if(self, wanted: m.WhatIf) -> m.Played:
+        in_force = self.policy(f"{IN_FORCE}{wanted.cloud}").text
+        name = wanted.policy.strip()
+        text = self.policy(name).text if name in self.policies() else wanted.policy
+        parse_policy(text, "policy")  # what is wrong with it is told at once, by lines of the text
+        return self._what_if.play(wanted.cloud, wanted.days, text, in_force)
+
+    def close(self) -> None:
+        """End what takes long."""
+        self._what_if.close()
 
     def audit(self, after: int | None, limit: int) -> m.Items[m.AuditLine]:
         lines = audit_lines(self.store, before=after, limit=limit + 1)
