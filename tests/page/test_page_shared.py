@@ -167,6 +167,21 @@ def test_both_themes_follow_the_system_and_the_button(served: Page, open_page: O
     assert tab.evaluate(background) == colours["dark" if theme == "light" else "light"]
 
 
+@pytest.mark.parametrize("zone", ["UTC", "America/Lima", "Asia/Tokyo"])
+def test_times_are_of_the_cloud_whatever_zone_the_browser_is_in(served: Page, open_page: Open, zone: str) -> None:
+    tab = open_page(f"{served.url}#/run/r-0772c0de", timezone_id=zone)
+    expect(tab.locator(".title .about")).to_contain_text(re.compile("began at 14:21:29.JST"))
+    expect(tab.locator(".journal .head")).to_contain_text("times in JST")
+    expect(tab.locator(".journal time").last).to_have_text("14:21:29")
+    expect(tab.locator(".timeline .axis")).to_contain_text("14:22")
+
+
+def test_without_a_picture_times_are_of_the_browser(open_page: Open) -> None:
+    with Page(FakeDesk(several=True)) as page:
+        tab = open_page(f"{page.url}#/@osaka-2/runs", timezone_id="Asia/Kolkata")
+        expect(tab.locator("#page .title")).to_contain_text("times in GMT+5:30")
+
+
 def test_the_keys_are_listed(tab: Tab) -> None:
     expect(tab.locator("#size")).to_contain_text("hosts")
     tab.keyboard.press("?")

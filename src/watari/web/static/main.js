@@ -16,11 +16,12 @@ import { planView } from "./view_plan.js";
 import { plansView } from "./view_plans.js";
 import { runView } from "./view_run.js";
 import { runsView } from "./view_runs.js";
-import { zoned } from "./times.js";
+import { zone, zoned } from "./times.js";
 import { empty } from "./words.js";
 
 const PAGES = { plans: plansView, plan: planView, runs: runsView, run: runView, checks: checksView };
 const TITLES = { map: "Map", plans: "Plans", plan: "Plan", runs: "Runs", run: "Run", checks: "Checks" };
+const PICTURE_MS = 1000;
 const at = (id) => document.getElementById(id);
 
 takeToken();
@@ -33,17 +34,24 @@ const showStatus = statusLine(at("status"), store);
 const showBanner = lostBanner(at("lost"), store, retry, whoAsks);
 let page = null; // the view that is open, if it is not the map: {close, tick?, key?}
 let shown = "";
+let shownIn = ""; // the zone of its times
 let wasOnline = true;
 
 store.listen((kind, body) => {
   if (kind === "chosen" || kind === "all") picture.follow(store.cloud);
   if (kind === "link") linked();
-  if (kind === "all" && !shown) route();
+  if (kind === "all" && !shown) begin();
   if (kind === "chosen" && page) route();
   if (kind !== "operation" && kind !== "journal") showShared();
   if (body && kind === "run" && body.state !== "running") setText(at("say"), `Run ${body.id}: ${body.state}`);
 });
-picture.listen(() => showTop(parse(location.hash).view));
+picture.listen((kind) => {
+  showTop(parse(location.hash).view);
+  if (kind === "state" && page && shownIn !== zone()) { // its times were of another zone
+    shown = "";
+    route();
+  }
+});
 onUnknown(whoAsks);
 store.start();
 setInterval(() => store.look().catch(() => undefined), 10_000);
@@ -85,6 +93,19 @@ function showShared() {
   showBanner();
 }
 
+/** The first view; one with times waits a moment for the picture, which says in what zone they are. */
+function begin() {
+  if (parse(location.hash).view === "map" || !store.cloud || picture.cloud) return route();
+  const done = () => {
+    clearTimeout(timer);
+    stop();
+    if (!shown) route();
+  };
+  const timer = setTimeout(done, PICTURE_MS);
+  const stop = picture.listen((kind) => (kind === "state" || picture.problem) && done());
+  return undefined;
+}
+
 /** Show what the address asks for. */
 function route() {
   const { view, id, cloud } = parse(location.hash);
@@ -123,6 +144,7 @@ function openMap(id) {
 
 function openPage(view, id) {
   closePage();
+  shownIn = zone();
   map.close();
   at("map-view").hidden = true;
   at("page").hidden = false;
