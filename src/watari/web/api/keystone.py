@@ -34,9 +34,8 @@ class KeystoneTokens:
     @classmethod
     def of_cloud(cls, name: str, trusted_s: float = TRUSTED_S) -> "KeystoneTokens":
         """With the credentials of a section in clouds.yaml. Raises BadInput for one that is not there."""
-        logging.getLogger("keystonemiddleware._common.config").setLevel(
-            logging.ERROR
-        )  # of the account it says "not known"
+        # It warns of options that it does know, and of a cache that is not used; who is not let in is told the caller.
+        logging.getLogger("keystonemiddleware").setLevel(logging.ERROR)
         return cls(auth_token.AuthProtocol(_tell, _settings(name)), trusted_s)
 
     def caller(self, headers: Mapping[str, str]) -> Caller:
