@@ -30,7 +30,7 @@ from watari.policy.load import parse_policy
 LIMIT = 0.10  # of the minutes with nothing moved: Watari's own
 MINUTES = 30.0
 STEP_S = 2.0
-PERIODS_S = (900.0, 1500.0, 1800.0)  # of the waves that servers' demand follows, by role
+PERIODS_S = (600.0, 720.0, 900.0)  # of the waves that servers' demand follows, by role
 POLICY = """
 name: lab-loop
 detect: {hold_rounds: 1, smoothing: 0 s}
