@@ -20,6 +20,9 @@ from watari.web.serving import Server
 class Viewer:
     """Somebody who may read, and nothing else."""
 
+    def known(self, headers: Mapping[str, str]) -> Caller | None:
+        return self.caller(headers)
+
     def caller(self, headers: Mapping[str, str]) -> Caller:
         return Caller("guest", "guest", ("reader",), system=True)
 
@@ -27,6 +30,9 @@ class Viewer:
 @dataclass(frozen=True)
 class Stranger:
     """Somebody whom Keystone knows, and nobody else."""
+
+    def known(self, headers: Mapping[str, str]) -> Caller | None:
+        return self.caller(headers)
 
     def caller(self, headers: Mapping[str, str]) -> Caller:
         return Caller("stranger", "stranger", ("member",), project="a-tenant")

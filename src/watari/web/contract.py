@@ -200,7 +200,7 @@ class Ended(TypedDict):
 
 
 class PageState(TypedDict):
-    """Everything the page shows, complete: event `state` and GET /api/state."""
+    """Everything the page shows, complete: event `state` and GET /v1/clouds/{cloud}/state."""
 
     cloud: str
     now: str
@@ -302,7 +302,7 @@ class PastMove(_Way):
 
 
 class ServerDetails(TypedDict):
-    """The inspector: GET /api/servers/{id}."""
+    """The inspector: GET /v1/clouds/{cloud}/servers/{id}."""
 
     id: str
     name: str

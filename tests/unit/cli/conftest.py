@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,12 +46,21 @@ def run(capfd: pytest.CaptureFixture[str]) -> Run:
     return run_main
 
 
+class Started(subprocess.Popen[str]):
+    """As a context: ended by whatever ends the test, instead of waited for."""
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
+        if kind is not None:
+            self.kill()
+        super().__exit__(kind, *rest)
+
+
 @pytest.fixture
 def program() -> Callable[..., "subprocess.Popen[str]"]:
-    """`python -m watari …` as a process of its own."""
+    """`python -m watari …` as a process of its own, which a test that fails does not wait for."""
 
     def start(*words: str, **environment: str) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
+        return Started(
             [sys.executable, "-m", "watari", *words],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -83,7 +83,7 @@ def test_the_page_stays_until_ctrl_c(program: Program) -> None:
             if line.startswith("the page stays at "):
                 break
         url = line.split()[4]
-        with urllib.request.urlopen(f"{url}api/state", timeout=10) as answer:
+        with urllib.request.urlopen(f"{url}v1/clouds/demo/state", timeout=10) as answer:
             assert b'"sim:3/38@1"' in answer.read()
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Final, TypeVar
 
+import anyio
 import anyio.to_thread
 from fastapi import Depends, Path, Query, Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
@@ -11,12 +12,13 @@ from pydantic import StringConstraints, TypeAdapter
 from starlette.responses import Response
 
 from watari.errors import WatariError
-from watari.web.api.callers import Caller, Doorkeeper, LocalToken, Rules, Unauthorised
+from watari.web.api.callers import Caller, Doorkeeper, Rules, Unauthorised
 from watari.web.api.desk import By, Desk
 from watari.web.api.fresh import Fresh
 from watari.web.api.rates import Rates
 from watari.web.api.streams import Streams
 
+ASKING: Final = 16  # callers about whom Keystone is asked at the same time
 REFUSALS: Final = "60/minute"  # tokens that are none, from one address
 _BEARER: Final = HTTPBearer(auto_error=False, description="The generated token of a controller on loopback.")
 _KEYSTONE: Final = APIKeyHeader(name="X-Auth-Token", auto_error=False, description="A token of Keystone.")
@@ -38,11 +40,11 @@ class Api:
     fresh: Fresh = field(default_factory=Fresh)
     refusals: Rates = field(default_factory=lambda: Rates(REFUSALS))
     streams: Streams = field(init=False)
-    waits_for_keystone: bool = field(init=False)
+    _asking: anyio.CapacityLimiter = field(init=False)
 
     def __post_init__(self) -> None:
         self.streams = Streams(self.desk)
-        self.waits_for_keystone = not isinstance(self.door, LocalToken)
+        self._asking = anyio.CapacityLimiter(ASKING)
 
     async def caller(self, request: Request) -> Caller:
         """Who asks. Raises Unauthorised, TooMuch, and Transient when nobody can say."""
@@ -50,10 +52,9 @@ class Api:
         self.refusals.check(address)
         headers = request.headers
         try:
-            if self.waits_for_keystone:
-                caller = await anyio.to_thread.run_sync(self.door.caller, headers)
-            else:
-                caller = self.door.caller(headers)
+            if (caller := self.door.known(headers)) is None:
+                # Threads of its own: a slow Keystone keeps those waiting that it does not know yet, and nobody else.
+                caller = await anyio.to_thread.run_sync(self.door.caller, headers, limiter=self._asking)
         except Unauthorised:
             self.refusals.count(address)
             raise

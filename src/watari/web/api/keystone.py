@@ -38,17 +38,21 @@ class KeystoneTokens:
         logging.getLogger("keystonemiddleware").setLevel(logging.ERROR)
         return cls(auth_token.AuthProtocol(_tell, _settings(name)), trusted_s)
 
+    def known(self, headers: Mapping[str, str]) -> Caller | None:
+        key = _key(token_of(headers))
+        with self._lock:
+            found = self._known.get(key)
+        return found[1] if found is not None and found[0] > time.monotonic() else None
+
     def caller(self, headers: Mapping[str, str]) -> Caller:
         if not (token := token_of(headers)):
             raise Unauthorised("send a token of Keystone: X-Auth-Token (openstack token issue)")
-        key = hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
-        now = time.monotonic()
-        with self._lock:
-            if (found := self._known.get(key)) is not None and found[0] > now:
-                return found[1]
+        if (known := self.known(headers)) is not None:
+            return known
+        asked_at, key = time.monotonic(), _key(token)
         caller = self._ask(token)
         with self._lock:
-            self._known[key] = now + self.trusted_s, caller
+            self._known[key] = asked_at + self.trusted_s, caller
             self._known.move_to_end(key)
             while len(self._known) > MOST:
                 self._known.popitem(last=False)
@@ -72,6 +76,11 @@ class KeystoneTokens:
         if status != 200 or environ.get("HTTP_X_IDENTITY_STATUS") != "Confirmed":
             raise Unauthorised("Keystone does not know this token, or it has expired: openstack token issue")
         return _caller(environ)
+
+
+def _key(token: str) -> str:
+    """What stands for a token in memory."""
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _tell(environ: Environ, start_response: Callable[..., object]) -> Iterable[bytes]:

@@ -1,5 +1,6 @@
 """The desk of a real controller: everything stands in its database, but the live picture of the clouds it looks at."""
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from watari.app.database import find_run
 from watari.app.runs import undo_plan
 from watari.app.serving.policy_file import PolicyFile
 from watari.app.serving.status import statuses
-from watari.errors import BadInput, NotFound
+from watari.errors import BadInput, Busy, NotFound
 from watari.plan.plan import Plan
 from watari.policy.load import parse_policy, policy_text, shipped_policies
 from watari.web.api import models as m
@@ -29,6 +30,7 @@ from watari.web.api.what_if import WhatIf
 from watari.web.hub import Hub
 
 IN_FORCE: Final = "in force:"
+AT_ONCE: Final = 2  # plans that people ask for: each reads a whole cloud
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class StoreDesk:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     _watcher: Watcher = field(init=False)
     _what_if: WhatIf = field(init=False)
+    _planning: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(AT_ONCE))
 
     def __post_init__(self) -> None:
         self._watcher = Watcher(self.store, self.now)
@@ -90,9 +93,14 @@ class StoreDesk:
     def propose(self, wanted: m.PlanRequest, by: By) -> m.PlanDetails:
         if (served := self.served.get(wanted.cloud)) is None:
             raise NotFound(f"this controller does not look after {wanted.cloud}: it knows {self._names()}")
-        with self._audited(by, f"plan {wanted.job}", wanted.cloud, wanted.why, wanted.cloud):
-            plan = made_plan(wanted, served.policy.policy)
-            return self._proposed(plan, wanted.cloud, served.policy.text, wanted.why)
+        if not self._planning.acquire(blocking=False):
+            raise Busy(f"{AT_ONCE} plans are being made already: ask again in a moment")
+        try:
+            with self._audited(by, f"plan {wanted.job}", wanted.cloud, wanted.why, wanted.cloud):
+                plan = made_plan(wanted, served.policy.policy)
+                return self._proposed(plan, wanted.cloud, served.policy.text, wanted.why)
+        finally:
+            self._planning.release()
 
     def decide(self, id: str, approve: bool, why: str, by: By) -> m.Plan:
         cloud = find_proposal(self.store, id).cloud
