@@ -9,8 +9,9 @@ import pytest
 from command import Process, Watari, ending, until
 from lab.nova import Nova
 from watari.lab.clouds import ADMIN, DEMO, USER, connect
-from watari.web.api.callers import Rules, Unauthorised
+from watari.web.api.callers import Unauthorised
 from watari.web.api.keystone import KeystoneTokens
+from watari.web.api.rules import Rules
 
 Token = Callable[[str], str]
 

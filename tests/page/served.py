@@ -10,9 +10,10 @@ from typing import Self
 from page.fake_desk import FakeDesk
 from unit.web.fake_feed import FakeFeed
 from watari.web.api.app import create_api
-from watari.web.api.callers import Anybody, Caller, Doorkeeper, Rules
+from watari.web.api.callers import Anybody, Caller, Doorkeeper
 from watari.web.api.context import Api
 from watari.web.api.rates import Rates
+from watari.web.api.rules import Rules
 from watari.web.serving import Server
 
 

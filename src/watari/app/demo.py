@@ -183,7 +183,7 @@ class Demo:
         if self.approvals is not None:
             if self.approvals.waits:
                 return
-            if (agreed := self.approvals.take()) is not None:
+            if not self.stopped and (agreed := self.approvals.take()) is not None:
                 self.balancer.begin(agreed)
         if not self.acting and self.steps * STEP_S >= self.switch_on_s:
             self.balancer.acting = True

@@ -120,10 +120,11 @@ class DemoDay(WatariCommand):
 @contextmanager
 def _page(demo: "Demo", seconds: float, port: int | None) -> Iterator[tuple[str, Callable[[], None]]]:
     """Serve the page; gives its address and what has to be called after every batch of steps."""
-    from watari.web.api.callers import Anybody, Rules
+    from watari.web.api.callers import Anybody
     from watari.web.api.context import Api
     from watari.web.api.demo_desk import DemoDesk
     from watari.web.api.rates import Rates
+    from watari.web.api.rules import Rules
     from watari.web.details import Inspector
     from watari.web.feed import DemoFeed
     from watari.web.hub import Hub

@@ -100,9 +100,10 @@ class RunsResume(WatariCommand):
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        return _with_run(super().get_parser(prog_name))
+        return _with_why(_with_run(super().get_parser(prog_name)))
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
+        from watari.act.durable.asking import ask_to_go_on
         from watari.act.durable.audit import audited
         from watari.app import applying, database
 
@@ -113,8 +114,8 @@ class RunsResume(WatariCommand):
                     applying.measure(store, row.id, lambda: interrupts.stopping, self.hint)
                 self.hint(f"{row.id} is over ({row.state}); see `watari runs show {row.id}`")
                 return DONE if row.state == "done" else PARTLY
-            with audited(store, actor(), "resume run", row.id, "", row.cloud):
-                pass  # from here on the run's own journal tells
+            with audited(store, actor(), "resume run", row.id, parsed_args.why, row.cloud):
+                ask_to_go_on(store, row.id)  # from here on the run's own journal tells
             return carried_out(
                 self, lambda watch, stopping, say: applying.resume(store, row.id, watch, stopping, say), row.id
             )
@@ -133,16 +134,18 @@ class RunsCancel(WatariCommand):
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        return _with_run(super().get_parser(prog_name))
+        return _with_why(_with_run(super().get_parser(prog_name)))
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
+        from watari.act.durable.asking import ask_to_cancel
         from watari.act.durable.audit import audited
         from watari.app import database, runs
 
         with database.opened(parsed_args.database) as store:
             row = database.find_run(store, parsed_args.run)
-            with audited(store, actor(), "cancel run", row.id, "", row.cloud):
-                run = runs.cancel(store, row.id, lambda run, now: None)
+            with audited(store, actor(), "cancel run", row.id, parsed_args.why, row.cloud):
+                ask_to_cancel(store, row.id)
+            run = runs.cancel(store, row.id, lambda run, now: None)
             if run is None:
                 self.hint(f"told; watch it with `watari runs show {row.id}`")
                 return DONE
@@ -169,7 +172,7 @@ class RunsUndo(WatariCommand):
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        parser = _with_run(super().get_parser(prog_name))
+        parser = _with_why(_with_run(super().get_parser(prog_name)))
         parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
         return parser
 
@@ -189,7 +192,7 @@ class RunsUndo(WatariCommand):
             if not parsed_args.yes and not agreed(self, f"Carry out {count(len(plan.operations), 'operation')}?"):
                 self.hint("nothing was done")
                 return INTERRUPTED
-            with audited(store, actor(), "undo run", row.id, "", row.cloud):
+            with audited(store, actor(), "undo run", row.id, parsed_args.why, row.cloud):
                 back, _ = runs.begin(store, plan, cloud, policy)
             return carried_out(
                 self, lambda watch, stopping, say: applying.finish(store, back, cloud, watch, stopping, say), back
@@ -199,6 +202,11 @@ class RunsUndo(WatariCommand):
 def _with_run(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     parser.add_argument("run", metavar="RUN", help="its id (watari runs list), or its plan's")
     add_database(parser)
+    return parser
+
+
+def _with_why(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    parser.add_argument("--why", metavar="TEXT", default="", help="for the record of changes (watari audit)")
     return parser
 
 

@@ -99,6 +99,13 @@ def _add_api(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--api-operators", metavar="PROJECT", default="", help="id of the project whose readers and members count"
     )
+    parser.add_argument(
+        "--api-proxy",
+        metavar="ADDRESS",
+        action="append",
+        default=[],
+        help="of a proxy before it, or a network, whose X-Forwarded-For is believed; may be given several times",
+    )
     parser.add_argument("--api-rate", metavar="RATE", help="requests of one caller at most (default: 200/second)")
 
 
@@ -106,6 +113,7 @@ def _api_settings(parsed_args: argparse.Namespace) -> "Settings | None":
     """How the API is served; None: not at all. Raises BadInput."""
     wanted = {"keystone": parsed_args.api_keystone, "rules": parsed_args.api_rules}
     wanted |= {"operators_project": parsed_args.api_operators, "rate": parsed_args.api_rate}
+    wanted["proxies"] = tuple(parsed_args.api_proxy)
     given = {name: value for name, value in wanted.items() if value}
     if not parsed_args.api:
         if given:

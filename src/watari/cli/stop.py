@@ -61,7 +61,9 @@ class Go(WatariCommand):
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        return _with_cloud(super().get_parser(prog_name))
+        parser = _with_cloud(super().get_parser(prog_name))
+        parser.add_argument("--why", metavar="TEXT", default="", help="for the record of changes (watari audit)")
+        return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         from watari.act.durable.audit import audited
@@ -69,7 +71,7 @@ class Go(WatariCommand):
         from watari.app import database
 
         with database.opened(parsed_args.database) as store:
-            with audited(store, actor(), "go", parsed_args.cloud or ALL, "", parsed_args.cloud):
+            with audited(store, actor(), "go", parsed_args.cloud or ALL, parsed_args.why, parsed_args.cloud):
                 was = lift_stop(store, parsed_args.cloud)
             still = stop_of(store, parsed_args.cloud)
         self.hint(f"{f'{was.cloud} goes' if was.cloud else 'all clouds go'} on; it was stopped for: {was}")

@@ -153,6 +153,7 @@ class _Unused(Exception):
 
 def _mapping(node: MappingNode, path: KeyPath, lines: dict[KeyPath, int], problems: list[Problem]) -> dict[str, Value]:
     values: dict[str, Value] = {}
+    first: dict[str, int] = {}
     for key, value in node.value:
         line = _line(key)
         if not isinstance(key, ScalarNode) or not key.value:
@@ -160,10 +161,10 @@ def _mapping(node: MappingNode, path: KeyPath, lines: dict[KeyPath, int], proble
             continue
         here = (*path, str(key.value))
         if key.value in values:
-            first = next(_line(other) for other, _ in node.value if other.value == key.value)
-            problems.append(Problem(line, here, f"is given twice, first in line {first}; keep one of them"))
+            problems.append(Problem(line, here, f"is given twice, first in line {first[key.value]}; keep one of them"))
             continue
         lines[here] = line if not isinstance(value, ScalarNode) or _is_empty(value) else _line(value)
+        first[key.value] = line
         values[key.value] = _value(value, here, lines, problems)
     return values
 

@@ -2,7 +2,7 @@
 
 from collections import deque
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
 import numpy as np
@@ -15,6 +15,7 @@ from watari.web import contract as page
 SLOT_S: Final = 300
 SLOTS: Final = 288
 UNMEASURED: Final = -1.0
+GAP_LOOKS: Final = 3.0  # a longer gap between two looks is not counted
 
 
 @dataclass(slots=True)
@@ -32,9 +33,10 @@ class Day:
     _first: datetime | None = None
     _slots: deque[_Slot] = field(default_factory=lambda: deque(maxlen=SLOTS))
     _last: tuple[datetime, float] | None = None  # look, and cores stolen then
+    _zone: tzinfo = UTC
 
     def add(self, at: datetime, readings: Readings, snapshot: ComputeSnapshot, policy: Policy) -> None:
-        """Count a look. The time since the one before counts at what that has seen; a clock set back begins anew."""
+        """Count a look. The time since the one before, unless it is long, counts at what that has seen."""
         vcpus = np.array([snapshot.servers[id].vcpus for id in readings.ids], np.float64)
         known = readings.known
         stolen = float((readings.steal[known] * vcpus[known]).sum())
@@ -42,18 +44,21 @@ class Day:
         local = at.astimezone(policy.timezone)
         if self._last is not None:
             was = self._last[0].astimezone(policy.timezone)
-            self.stolen_core_s += self._last[1] * max(0.0, (at - self._last[0]).total_seconds())
+            gap_s = (at - self._last[0]).total_seconds()
+            if 0 <= gap_s <= GAP_LOOKS * policy.serve.every_s:  # else nobody knows what was stolen meanwhile
+                self.stolen_core_s += self._last[1] * gap_s
             if local.date() != was.date():
                 self.stolen_core_s = 0.0
         self._last = at, stolen
-        slot = self._slot(local)
+        self._zone = policy.timezone
+        slot = self._slot(at.astimezone(UTC))
         slot.sum, slot.looks, slot.starved = slot.sum + stolen, slot.looks + 1, starved
 
     def chart(self) -> page.Chart:
         """Slots without a look are UNMEASURED. Moves are not counted here: there is no shadow to compare with."""
         nothing = [0] * len(self._slots)
         return {
-            "start": "" if self._first is None else self._first.isoformat(),
+            "start": "" if self._first is None else self._first.astimezone(self._zone).isoformat(),
             "step_s": SLOT_S,
             "measured": [round(s.sum / s.looks, 2) if s.looks else UNMEASURED for s in self._slots],
             "shadow": [],

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from watari.app.demo import Demo
 from watari.jobs.balance import Explanation, Memory, explain, plan
@@ -33,6 +33,7 @@ class Judged:
     made: Plan | None
     memory: Memory | None
     acts: bool
+    now: datetime
 
 
 def server_details(
@@ -61,7 +62,7 @@ def server_details(
         "orchestrator": ", ".join(one.orchestrator for one in snapshot.memberships.get(server.id, ())),
         "starved": told.kind in ("moves", "relieved", "refused") and all(c.met for c in told.checks[:2]),
         "verdict": _verdict(told, flying=any(f.server == server.id for f in snapshot.flights), acts=judged.acts),
-        "load": _load(snapshot.loads.get(server.id), snapshot.taken_at),
+        "load": _load(snapshot.loads.get(server.id), judged.now),
         "rules": [{"name": c.name, "met": c.met, "value": c.value, "limit": c.limit} for c in told.checks],
         "candidates": [_candidate(c) for c in candidates],
         "candidates_note": "lowest score wins" if told.operation else "the nearest misses" if candidates else "",
@@ -82,7 +83,14 @@ class Inspector:
         balancer = self.demo.balancer
         if balancer.snapshot is None or ServerId(id) not in balancer.snapshot.servers:
             return None
-        judged = Judged(balancer.snapshot, self.demo.policy, balancer.plan, balancer.memory, self.demo.acting)
+        judged = Judged(
+            balancer.snapshot,
+            self.demo.policy,
+            balancer.plan,
+            balancer.memory,
+            self.demo.acting,
+            balancer.snapshot.taken_at,
+        )
         return server_details(judged, id, self._history(id), self._moves(id))
 
     def _history(self, id: str) -> list[page.HistoryPoint]:
@@ -127,7 +135,11 @@ def live_details(feed: LiveFeed, id: str) -> page.ServerDetails | None:
         for m in sorted(last.snapshot.past, key=lambda m: m.ended, reverse=True)
         if m.server == id
     ]  # fmt: skip
-    return server_details(Judged(last.snapshot, last.policy, last.made, last.memory, last.acts), id, (), moves)
+    judged = Judged(last.snapshot, last.policy, last.made, last.memory, last.acts, datetime.now(UTC))
+    details = server_details(judged, id, (), moves)
+    if details is not None and last.trouble:
+        details["verdict"] = {"kind": "no data", "title": "Nothing is decided", "text": last.trouble}
+    return details
 
 
 def _verdict(told: Explanation, *, flying: bool, acts: bool) -> page.Verdict:

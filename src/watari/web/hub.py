@@ -79,6 +79,13 @@ class Hub:
                 self._subscriptions.add(subscription)
         return subscription
 
+    def end_streams(self) -> None:
+        """End those that are open: what they show is not true any more. New ones may come."""
+        with self._lock:
+            for subscription in list(self._subscriptions):
+                subscription._end()
+            self._subscriptions.clear()
+
     def close(self) -> None:
         """End every stream, now and from now on."""
         with self._lock:

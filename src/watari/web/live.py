@@ -2,8 +2,8 @@
 
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import numpy as np
@@ -14,6 +14,7 @@ from watari.act.guard import holding
 from watari.act.journal import OperationRecord, Run
 from watari.app.serving.reconciler import Reconciler
 from watari.jobs.placement.memory import Memory
+from watari.jobs.placement.world import NOT_RUNNING
 from watari.model.compute import ComputeSnapshot
 from watari.plan.plan import Plan
 from watari.policy.values import Policy
@@ -36,6 +37,7 @@ class Look:
     policy: Policy
     made: Plan | None
     acts: bool
+    trouble: str = ""  # why nothing is decided
 
 
 @dataclass(slots=True)
@@ -57,24 +59,37 @@ class LiveFeed:
         """Show what a look has found; nothing new while the cloud does not answer: the page says how old it is."""
         if seen.snapshot is None or seen.memory is None:
             return
-        last = Look(
-            seen.snapshot, seen.memory, seen.policy.policy, seen.made,
-            seen.policy.policy.serve.balance in ("approve", "automatic"),
-        )  # fmt: skip
+        policy = seen.policy.policy
+        acts = policy.serve.balance in ("approve", "automatic")
         with self._lock:
-            self.last = last
+            if seen.trouble and self.last is not None and self.last.snapshot.taken_at == seen.snapshot.taken_at:
+                self._stand_still(replace(self.last, made=None, trouble=seen.trouble))
+                return
+            self.last = last = Look(seen.snapshot, seen.memory, policy, seen.made, acts, seen.trouble)
             self._servers = {id: i for i, id in enumerate(last.memory.ids)}
             self._hosts = {name: i for i, name in enumerate(last.snapshot.hosts)}
             self._day.add(last.snapshot.taken_at, last.memory.readings, last.snapshot, last.policy)
             self.hub.publish_state(self._state(last))
+
+    def _stand_still(self, last: Look) -> None:
+        """Nothing new is known: the picture gets older, and nobody is said to be helped."""
+        self.last = last
+        records, now = self._records(last.policy), datetime.now(UTC)
+        self.hub.publish_tick(
+            {
+                "now": now.astimezone(last.policy.timezone).isoformat(),
+                "load": _loads(last, now),
+                "starved": self._starved(last, records),
+            }
+        )
 
     def tick(self) -> None:
         """Show how the moves under way go on. Raises what the database says."""
         with self._lock:
             if self.last is None or not self.hub.pages:
                 return
-            records = self._records()
-            now = datetime.now(self.last.snapshot.taken_at.tzinfo)
+            records = self._records(self.last.policy)
+            now = datetime.now(UTC)
             placed = [
                 (self._servers[o.operation.subject], self._hosts[o.operation.target])
                 for o in records
@@ -92,7 +107,7 @@ class LiveFeed:
 
     def _state(self, last: Look) -> page.PageState:
         snapshot, memory, policy = last.snapshot, last.memory, last.policy
-        records, now = self._records(), snapshot.taken_at.astimezone(policy.timezone)
+        records, now = self._records(policy), datetime.now(UTC).astimezone(policy.timezone)
         return {
             "cloud": self.cloud,
             "now": now.isoformat(),
@@ -103,7 +118,7 @@ class LiveFeed:
             "hosts": [host(one) for one in snapshot.hosts.values()],
             "host_cpu": self._host_cpu(last),
             "servers": self._columns(snapshot, memory, policy),
-            "load": _loads(memory),
+            "load": _loads(last, now),
             "flights": self._flights(records, now),
             "starved": self._starved(last, records),
             "chart": self._day.chart(),
@@ -134,15 +149,15 @@ class LiveFeed:
         permille = np.rint(1000 * demand / threads).astype(int)
         return [NO_DATA if gone else int(value) for value, gone in zip(permille, unknown, strict=True)]
 
-    def _records(self) -> list[OperationRecord]:
-        """Operations of the runs that go on, and of those that began or ended today."""
+    def _records(self, policy: Policy) -> list[OperationRecord]:
+        """Operations of the runs that go on, and of those that ended today where the operator lives."""
         rows = {row.id: row for row in list_runs(self.store, cloud=self.cloud, only_open=True)}
-        rows |= {row.id: row for row in self._today()}
+        rows |= {row.id: row for row in self._today(policy)}
         self._runs = {id: self._loaded(row) for id, row in rows.items()}
         return [o for run, _ in self._runs.values() for o in run.operations]
 
-    def _today(self) -> list[RunRow]:
-        now = datetime.now().astimezone()
+    def _today(self, policy: Policy) -> list[RunRow]:
+        now = datetime.now(UTC).astimezone(policy.timezone)
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
         rows = list_runs(self.store, cloud=self.cloud, limit=TODAY)
         return [row for row in rows if row.ended_at is not None and row.ended_at >= midnight]
@@ -183,19 +198,26 @@ class LiveFeed:
                 intent: page.Intent = "moving" if id in flying else "planned"
                 out.append(starving(s, intent, self._hosts.get(op.target), op.waits_why))
             else:
-                out.append(standing(s, refused.get(id), acts=last.acts or last.made is not None))
+                if last.trouble:
+                    out.append(starving(s, "refused", None, last.trouble))
+                else:
+                    out.append(standing(s, refused.get(id), acts=last.acts or last.made is not None))
         return out
 
 
-def _loads(memory: Memory) -> page.Loads:
+def _loads(last: Look, now: datetime) -> page.Loads:
+    """Columns, and how old the newest reading of a server that runs is by now."""
+    memory = last.memory
     known = memory.readings.known
+    runs = np.array([last.snapshot.servers[id].status not in NOT_RUNNING for id in memory.ids], np.bool_)
+    since_s = max(0.0, (now - last.snapshot.taken_at).total_seconds())
     steal = np.where(known, np.rint(1000 * np.nan_to_num(memory.readings.steal)), NO_DATA).astype(int)
     load = np.where(known, np.rint(100 * np.nan_to_num(memory.readings.load)), NO_DATA).astype(int)
-    ages = memory.readings.age_s[known]
+    ages = memory.readings.age_s[known & runs]
     return {
         "steal": steal.tolist(),
         "per_vcpu": load.tolist(),
-        "age_s": round(float(ages.min()), 1) if ages.size else 0.0,
+        "age_s": round(since_s + (float(ages.min()) if ages.size else 0.0), 1),
     }
 
 

@@ -99,7 +99,7 @@ def flight(
     """A move under way; `where`: the server's row, its source's and its target's."""
     rest = step.total_mib - step.done_mib
     return {
-        "id": step.handle or record.operation.id,
+        "id": f"{record.operation.id}/{record.operation.subject}",
         "n": number,
         "server": where[0],
         "from": where[1],

@@ -6,10 +6,11 @@ from fastapi import FastAPI
 
 from watari.errors import NotFound
 from watari.web.api.app import create_api
-from watari.web.api.callers import Anybody, Rules
+from watari.web.api.callers import Anybody
 from watari.web.api.context import Api
 from watari.web.api.desk import Desk
 from watari.web.api.rates import Rates
+from watari.web.api.rules import Rules
 from watari.web.hub import Hub
 from watari.web.serving import Server
 

@@ -9,11 +9,12 @@ from unit.web.test_feed import SIZE, policy
 from watari.app.demo import Demo
 from watari.errors import BadInput
 from watari.web.api.app import create_api
-from watari.web.api.callers import Anybody, Rules
+from watari.web.api.callers import Anybody
 from watari.web.api.context import Api
 from watari.web.api.demo_desk import DemoDesk
 from watari.web.api.desk import By
 from watari.web.api.rates import Rates
+from watari.web.api.rules import Rules
 from watari.web.hub import Hub
 from watari.web.serving import Server
 
@@ -131,3 +132,16 @@ def test_who_listens_hears_of_a_decision_once(asking: Demo) -> None:
     kinds = [change.kind for change in desk.changes()]
     assert {"cloud", "plan", "run", "operation"} <= set(kinds)
     assert [c.kind for c in desk.changes() if c.kind in ("plan", "run")] == []
+
+
+def test_what_is_approved_while_it_is_stopped_waits_for_the_switch(asking: Demo) -> None:
+    desk = desk_of(asking)
+    (plan,) = desk.plans(None, ("waiting",), None, 50).items
+    desk.set_stop("", "storage", MAI)
+    desk.decide(plan.id, True, "", MAI)
+    for _ in range(20):
+        asking.advance()
+    assert desk.runs(None, False, None, 50).items == []
+    desk.lift_stop("", "", MAI)
+    asking.advance()
+    assert len(desk.runs(None, False, None, 50).items) == 1

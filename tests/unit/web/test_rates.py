@@ -44,15 +44,16 @@ def test_who_waits_as_long_as_told_may_ask_again() -> None:
     assert [taken(one) for _ in range(3)] == [True, True, False]
     assert taken(one, "rie"), "another caller has an allowance of his own"
     with pytest.raises(TooMuch, match="2/minute at most; ask again in") as told:
-        one.check("mai")
+        one.count("mai")
     clock.at += told.value.after_s
     assert taken(one)
 
 
-def test_checking_counts_nothing() -> None:
+def test_what_is_given_back_does_not_count() -> None:
     one = Rates("1/hour", Clock())
     for _ in range(5):
-        one.check("mai")
+        assert taken(one)
+        one.give_back("mai")
     assert taken(one)
     assert not taken(one)
 

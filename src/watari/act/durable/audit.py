@@ -1,5 +1,6 @@
 """Who changed what, when and why, whichever way they came; kept for ever, written before the change and after it."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from watari.act.durable.store import Store
 from watari.act.durable.tables import audit
 from watari.errors import WatariError
 
+log = logging.getLogger(__name__)
 BEGUN = "asked"
 DONE = "done"
 Via = Literal["api", "cli"]
@@ -28,7 +30,7 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One change. `outcome`: "asked" while nobody knows, "done", or why not."""
+    """One change. `outcome`: "asked" while nobody knows, "done" (and what came of it), or why not."""
 
     n: int
     at: datetime
@@ -41,25 +43,31 @@ class Line:
 
 
 @contextmanager
-def audited(store: Store, actor: Actor, action: str, subject: str, why: str = "", cloud: str = "") -> Iterator[None]:
+def audited(
+    store: Store, actor: Actor, action: str, subject: str, why: str = "", cloud: str = ""
+) -> Iterator[list[str]]:
     """Write a change down before it is made, and what came of it after. What cannot be written down is not made.
 
-    A process that dies in between leaves "asked": it may have been made.
+    Yields a list for what came of it in words. A process that dies in between leaves "asked": it may have been made.
     """
     who = {"by": actor.user, "via": actor.via, "address": actor.address}
     what = {"action": action, "subject": subject, "why": why, "cloud": cloud, "outcome": BEGUN}
     with store.writing() as c:
         n = c.execute(audit.insert().values(at=datetime.now(UTC).isoformat(), **who, **what)).inserted_primary_key
     assert n is not None
+    came_of_it: list[str] = []
     try:
-        yield
+        yield came_of_it
     except WatariError as e:
         _conclude(store, n[0], str(e))
         raise
     except BaseException as e:
         _conclude(store, n[0], f"failed: {type(e).__name__}")
         raise
-    _conclude(store, n[0], DONE)
+    try:
+        _conclude(store, n[0], ": ".join((DONE, *came_of_it)))
+    except WatariError as e:  # it was made: that is what the caller has to know
+        log.warning("%s of %s was made, and this could not be written down: %s", action, subject, e)
 
 
 def audit_lines(store: Store, *, before: int | None = None, limit: int = 50) -> list[Line]:

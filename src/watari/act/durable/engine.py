@@ -81,6 +81,11 @@ class Engine:
         self._queue.reopen(run_id)
         return self._queue.fill({run_id})
 
+    def take_up(self, run_id: str) -> int:
+        """Work on a run that has just begun, unless somebody has stopped it already; returns as `enqueue` does."""
+        assert self._queue is not None, "started"
+        return self._queue.fill({run_id})
+
     def finish(self) -> None:
         """Begin nothing more; return when nothing is under way here any more."""
         self.carrier.leaving.set()

@@ -101,6 +101,12 @@ def this_process() -> str:
     return f"{socket.gethostname()} pid {os.getpid()}"
 
 
+def is_elsewhere(store: Store, cloud: str) -> bool:
+    """Whether another process looks after a cloud now."""
+    seen = next((one for one in last_seen(store) if one.cloud == cloud), None)
+    return seen is not None and seen.alive and seen.about != this_process()
+
+
 def forget(store: Store, cloud: str) -> None:
     """Forget a cloud, with its history, what was learned of it and what came to nothing.
 

@@ -108,7 +108,7 @@ def decide(store: Store, id: str, *, approve: bool, by: str, why: str, now: date
             f"{id} expired at {found.expires_at:%Y-%m-%d %H:%M %Z}: another one follows if it is still needed"
         )
     with store.writing() as c:
-        if settle(c, id, wanted, why, now, by=by, was=was):
+        if settle(c, id, wanted, why or found.why, now, by=by, was=was):
             return find_in(c, id)
         found = find_in(c, id)
     if found.state == wanted or (approve and found.state == "begun" and found.decided_by):

@@ -222,7 +222,7 @@ class _Looking:
             log.exception("showing %s", self.cloud.name)
 
     def _take_up(self, run: str) -> None:
-        self.engine.enqueue(run)
+        self.engine.take_up(run)
 
     def _besides(self) -> tuple[Finding, ...]:
         return (*self.told.findings(self.cloud.name), *self.couriers.findings(self.cloud.name))

@@ -79,6 +79,7 @@ class Reconciler:
     memory: Memory | None = None
     snapshot: ComputeSnapshot | None = None  # of the last look at which the cloud answered
     made: Plan | None = None  # what was planned on it, if anybody needed help
+    trouble: str = ""  # why the last look decided nothing
     besides: Callable[[], tuple[Finding, ...]] = tuple  # what others of this process have found
     standing: Standing = field(init=False)
     own: OwnRuns = field(init=False)
@@ -129,6 +130,7 @@ class Reconciler:
         about = (*self.policy.findings(), *self.besides(), *self._slow(policy), *self._about_history())
         look.findings = (*about, *look.findings)[:MOST_FINDINGS]
         look.took_s, look.cpu_s = round(self._took_s, 4), round(time.thread_time() - cpu, 4)
+        self.trouble = look.trouble
         self.place.keep(asdict(look))
         if time.monotonic() - self._kept_at >= KEEP_S:
             self.keep_memory()
@@ -144,6 +146,8 @@ class Reconciler:
             return out
         for one in self.standing.approved():
             try:
+                if one.subjects & self._at_work():  # it waits for what goes on with one of its own
+                    continue
                 if (run := self._begun(one)) is not None:
                     out.append(run)
             except Transient as e:
@@ -153,6 +157,11 @@ class Reconciler:
                 log.exception("beginning %s", one.id)
                 self._again_at = time.monotonic() + AGAIN_S
         return out
+
+    def _at_work(self) -> set[str]:
+        """What runs that go on have still to do something about."""
+        self.own.read(0.0)
+        return {o.operation.subject for o in self.own.records if not o.over}
 
     def withdraw_undecided(self) -> None:
         """What the policy approved and what could not begin at its look is decided anew at the next one."""

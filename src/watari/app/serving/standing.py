@@ -93,12 +93,12 @@ class Standing:
 
     def expire_asked(self, now: datetime) -> None:
         """What people asked for and nobody decided on in time is over."""
-        waiting = list_proposals(self.place.store, cloud=self.place.cloud, states=("waiting",))
+        waiting = list_proposals(self.place.store, cloud=self.place.cloud, states=("waiting", "suggested"))
         late = [one.id for one in waiting if one.mode == ASKED and now > one.expires_at]
         if late:
             with self.place.writing() as c:
                 for id in late:
-                    settle(c, id, "expired", "nobody decided in time", now, was=("waiting",))
+                    settle(c, id, "expired", "nobody decided in time", now, was=("waiting", "suggested"))
 
     def modes(self, ids: Collection[str]) -> dict[str, str]:
         """In which mode the plans of these runs were proposed; runs that people began themselves are not in it."""

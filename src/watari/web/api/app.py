@@ -5,7 +5,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
-import anyio.to_thread
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -47,11 +46,11 @@ _ERRORS: Final[dict[int | str, dict[str, Any]]] = {
 
 def create_api(api: Api, *, loopback: bool) -> FastAPI:
     """The application. `loopback`: it is served there, so it answers to no other name."""
-    guards = [Middleware(SecurityHeaders), Middleware(SameOrigin), Middleware(SmallBodies)]
+    guards = [Middleware(SameOrigin), Middleware(SmallBodies)]
     app = FastAPI(
         title="Watari", version=__version__, summary="The operations suite for OpenStack private clouds",
         openapi_url=f"{VERSION}/openapi.json", docs_url=None, redoc_url=None, redirect_slashes=False,
-        middleware=[*([Middleware(LoopbackOnly)] if loopback else []), *guards],
+        middleware=[Middleware(SecurityHeaders), *([Middleware(LoopbackOnly)] if loopback else []), *guards],
     )  # fmt: skip
     app.state.api = api
     for router in (routes.router, routes_live.router, routes_runs.router):
@@ -78,14 +77,14 @@ def create_api(api: Api, *, loopback: bool) -> FastAPI:
 def _page() -> list[Route | Mount]:
     static = Path(str(files("watari.web") / "static"))
 
-    def page(request: Request) -> Response:
+    async def page(request: Request) -> Response:
         return FileResponse(static / "index.html", headers={"Cache-Control": "no-cache"})
 
     return [Route("/", page), Mount("/static", StaticFiles(directory=static))]
 
 
-def _alive(request: Request) -> Response:
-    """The process serves."""
+async def _alive(request: Request) -> Response:
+    """The process serves: no thread is needed to say so."""
     return Response("ok\n", media_type="text/plain")
 
 
@@ -93,7 +92,7 @@ def _ready(api: Api) -> Any:
     async def ready(request: Request) -> Response:
         """Its database answers."""
         try:
-            await anyio.to_thread.run_sync(api.desk.stops)
+            await api.look(api.desk.stops)
         except WatariError as e:
             log.warning("not ready: %s", e)
             return Response("the database does not answer\n", 503, media_type="text/plain")

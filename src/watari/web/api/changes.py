@@ -7,7 +7,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from watari.act.durable.proposals import list_proposals
+from watari.act.durable.proposals import OPEN, list_proposals
 from watari.act.durable.records import RunRow, list_runs, load_run, refresh
 from watari.act.durable.store import Store
 from watari.act.durable.tables import entries
@@ -37,17 +37,20 @@ class Watcher:
         """The changes, oldest first within a kind."""
         first = self._line is None
         current = [*self._states(), *self._operations()]
+        line, told, new = self._journal()
         changed = [change for key, change in current if self._told.get(key) != change.body]
-        self._told = {key: change.body for key, change in current}
-        lines = self._journal()
-        return [] if first else [*changed, *lines]
+        # Only now, when nothing can go wrong any more: what the database did not tell is a change at the next look.
+        self._told, self._line, self._lines = {key: change.body for key, change in current}, line, told
+        return [] if first else [*changed, *new]
 
     def _states(self) -> list[tuple[Hashable, Change]]:
         now, out = self.now(), list[tuple[Hashable, Change]]()
         for status in statuses(self.store):
             shown = views.cloud(status).model_copy(update={"looked_s": None})  # else it changed every second
             out.append((("cloud", shown.name), Change("cloud", shown, shown.name)))
-        for one in reversed(list_proposals(self.store, limit=RECENT)):
+        recent = {one.id: one for one in list_proposals(self.store, limit=RECENT)}
+        recent |= {one.id: one for one in list_proposals(self.store, states=OPEN)}
+        for one in reversed(recent.values()):
             plan = views.plan(one, now)
             out.append((("plan", plan.id), Change("plan", plan, plan.cloud)))
         return out
@@ -75,18 +78,18 @@ class Watcher:
             shown = views.operation(record, row.id, row.cloud)
             yield ("operation", row.id, shown.id), Change("operation", shown, row.cloud, row.id)
 
-    def _journal(self) -> list[Change]:
+    def _journal(self) -> tuple[int, set[int], list[Change]]:
+        """The newest line, those near it that were told, and the new ones."""
         if self._line is None:
             with self.store.reading() as c:
-                self._line = c.scalar(sa.select(sa.func.max(entries.c.n))) or 0
-                near = sa.select(entries.c.n).where(entries.c.n > self._line - LATE_LINES)
-                self._lines = set(c.scalars(near))
-            return []
+                newest = c.scalar(sa.select(sa.func.max(entries.c.n))) or 0
+                return newest, set(c.scalars(sa.select(entries.c.n).where(entries.c.n > newest - LATE_LINES))), []
         found = journal_lines(self.store, after=self._line - LATE_LINES, limit=MOST_LINES)
         new = [line for line in found if line.n not in self._lines]
-        self._line = max((line.n for line in new), default=self._line)
-        self._lines = {n for n in {*self._lines, *(line.n for line in new)} if n > self._line - LATE_LINES}
-        return [Change("journal", line, run=line.run) for line in new]
+        newest = max((line.n for line in new), default=self._line)
+        clouds = {row.id: row.cloud for row in list_runs(self.store, ids={line.run for line in new})} if new else {}
+        told = {n for n in {*self._lines, *(line.n for line in new)} if n > newest - LATE_LINES}
+        return newest, told, [Change("journal", line, clouds.get(line.run, ""), line.run) for line in new]
 
 
 def journal_lines(store: Store, *, after: int, limit: int, run: str | None = None) -> list[m.JournalLine]:

@@ -6,11 +6,13 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Final
 
+import anyio
 import anyio.to_thread
 
 FRESH_S: Final = 0.5
 MOST: Final = 512  # different answers that are kept
-MOST_BYTES: Final = 4_000_000  # larger answers are not kept
+LARGEST: Final = 4_000_000  # bytes; larger answers are not kept
+MOST_BYTES: Final = 32_000_000  # of all that are kept
 
 
 @dataclass(slots=True)
@@ -28,7 +30,9 @@ class Fresh:
     fresh_s: float = FRESH_S
     _made: dict[Hashable, _Made] = field(default_factory=dict)
 
-    async def get(self, key: Hashable, make: Callable[[], bytes]) -> bytes:
+    async def get(
+        self, key: Hashable, make: Callable[[], bytes], limiter: "anyio.CapacityLimiter | None" = None
+    ) -> bytes:
         """The answer that is kept, or a new one. What `make` raises is raised for all who wait for it."""
         found = self._made.get(key)
         if found is not None and (not found.body.done() or time.monotonic() < found.until):
@@ -37,7 +41,7 @@ class Fresh:
         self._trim()
         self._made[key] = made
         try:
-            body = await anyio.to_thread.run_sync(make, abandon_on_cancel=False)
+            body = await anyio.to_thread.run_sync(make, limiter=limiter)
         except BaseException as e:
             self._drop(key, made)
             made.body.set_exception(e) if isinstance(e, Exception) else made.body.cancel()
@@ -45,7 +49,7 @@ class Fresh:
             raise
         made.body.set_result(body)
         made.until = time.monotonic() + self.fresh_s
-        if len(body) > MOST_BYTES:
+        if len(body) > LARGEST:
             self._drop(key, made)
         return body
 
@@ -58,8 +62,10 @@ class Fresh:
             del self._made[key]
 
     def _trim(self) -> None:
-        if len(self._made) >= MOST:
-            now = time.monotonic()
-            self._made = {key: one for key, one in self._made.items() if not one.body.done() or one.until > now}
-            while len(self._made) >= MOST:
-                del self._made[next(iter(self._made))]
+        """Drop what is over its time, and the oldest beyond what may be kept."""
+        now = time.monotonic()
+        self._made = {key: one for key, one in self._made.items() if not one.body.done() or one.until > now}
+        size = sum(len(one.body.result()) for one in self._made.values() if one.body.done())
+        while len(self._made) >= MOST or size > MOST_BYTES:
+            one = self._made.pop(next(iter(self._made)))
+            size -= len(one.body.result()) if one.body.done() else 0

@@ -7,6 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from keystonemiddleware import auth_token
@@ -16,6 +17,7 @@ from openstack.exceptions import ConfigException
 from watari.errors import BadInput, Transient
 from watari.web.api.callers import Caller, Unauthorised, token_of
 
+log = logging.getLogger(__name__)
 TRUSTED_S: Final = 30.0  # how long a token that Keystone has accepted is not asked about again
 MOST: Final = 4096  # tokens that are remembered
 _AWAY: Final = 503
@@ -50,15 +52,16 @@ class KeystoneTokens:
         if (known := self.known(headers)) is not None:
             return known
         asked_at, key = time.monotonic(), _key(token)
-        caller = self._ask(token)
+        caller, lasts_s = self._ask(token)
         with self._lock:
-            self._known[key] = asked_at + self.trusted_s, caller
+            self._known[key] = asked_at + min(self.trusted_s, lasts_s), caller
             self._known.move_to_end(key)
             while len(self._known) > MOST:
                 self._known.popitem(last=False)
         return caller
 
-    def _ask(self, token: str) -> Caller:
+    def _ask(self, token: str) -> tuple[Caller, float]:
+        """Who that is, and for how many seconds more."""
         status = 0
 
         def start_response(line: str, *_: object) -> None:
@@ -69,13 +72,17 @@ class KeystoneTokens:
             "REQUEST_METHOD": "GET", "SCRIPT_NAME": "", "PATH_INFO": "/", "SERVER_NAME": "watari",
             "SERVER_PORT": "80", "SERVER_PROTOCOL": "HTTP/1.1", "wsgi.url_scheme": "http", "HTTP_X_AUTH_TOKEN": token,
         }  # fmt: skip
-        for _ in self.middleware(environ, start_response):
-            pass
+        try:
+            for _ in self.middleware(environ, start_response):
+                pass
+        except Exception as e:  # whatever it makes of an answer that is none: a proxy's page, half a token
+            log.warning("Keystone's answer about a token: %s: %s", type(e).__name__, str(e).splitlines()[0][:200])
+            raise Transient("Keystone answers what nobody understands: see the log of the controller") from None
         if status == _AWAY:
             raise Transient("Keystone does not answer: nobody can say whose token this is")
         if status != 200 or environ.get("HTTP_X_IDENTITY_STATUS") != "Confirmed":
             raise Unauthorised("Keystone does not know this token, or it has expired: openstack token issue")
-        return _caller(environ)
+        return _caller(environ), _lasts_s(environ)
 
 
 def _key(token: str) -> str:
@@ -99,6 +106,15 @@ def _caller(environ: Environ) -> Caller:
         f"{header('X_USER_NAME')}@{domain}" if domain else header("X_USER_NAME"), header("X_USER_ID"), roles,
         header("X_PROJECT_ID"), header("OPENSTACK_SYSTEM_SCOPE") == "all",
     )  # fmt: skip
+
+
+def _lasts_s(environ: Environ) -> float:
+    """How long the token is still one; 0 where Keystone does not say."""
+    try:
+        expires = datetime.fromisoformat(environ["keystone.token_info"]["token"]["expires_at"])
+    except (KeyError, TypeError, ValueError):
+        return 0.0
+    return max(0.0, (expires - datetime.now(UTC)).total_seconds())
 
 
 def _settings(name: str) -> dict[str, Any]:

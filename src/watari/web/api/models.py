@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 T = TypeVar("T")
 Name = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Why = Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$")]
+Policy = Annotated[str, Field(max_length=65_536)]  # several times the largest that anybody needs
 Mode = Literal["off", "observe", "suggest", "approve", "automatic", ""]
 PlanState = Literal["suggested", "waiting", "approved", "begun", "rejected", "replaced", "expired", "stale"]
 RunState = Literal["running", "stopped", "cancelling", "cancelled", "done", "partly"]
@@ -213,7 +214,7 @@ class Me(Answer):
 class PolicyText(Request):
     """A policy as YAML."""
 
-    text: Annotated[str, Field(max_length=500_000)]
+    text: Policy
 
 
 class PolicyCheck(Answer):
@@ -228,8 +229,8 @@ class PolicyCheck(Answer):
 class TwoPolicies(Request):
     """Two policies as YAML, or the name of a shipped one, or "in force:CLOUD"."""
 
-    old: Annotated[str, Field(max_length=500_000)]
-    new: Annotated[str, Field(max_length=500_000)]
+    old: Policy
+    new: Policy
 
 
 class PolicyChange(Answer):
@@ -252,7 +253,7 @@ class WhatIf(Request):
     """Play a cloud's last days, as its controller has kept them, under another policy: a text, or a shipped name."""
 
     cloud: Name
-    policy: Annotated[str, Field(max_length=500_000)]
+    policy: Policy
     days: Annotated[float, Field(gt=0, le=366)] = 7.0
 
 

@@ -39,21 +39,20 @@ class Rates:
 
     def count(self, key: str) -> None:
         """Count once more. Raises TooMuch when that is over the limit; then it does not count."""
-        self._take(key, 1.0)
-
-    def check(self, key: str) -> None:
-        """Count nothing. Raises TooMuch when the next one would be over the limit."""
-        self._take(key, 0.0)
-
-    def _take(self, key: str, cost: float) -> None:
         with self._lock:
             now = self._clock()
             left, at = self._left.get(key, (self._most, now))
             left = min(self._most, left + (now - at) * self._per_s)
             if left < 1.0:
                 raise TooMuch(self._limit, max(1, round((1.0 - left) / self._per_s + 0.5)))
-            if cost:
-                self._left[key] = left - cost, now
-                self._left.move_to_end(key)
-                if len(self._left) > MOST:
-                    self._left.popitem(last=False)
+            self._left[key] = left - 1.0, now
+            self._left.move_to_end(key)
+            if len(self._left) > MOST:
+                self._left.popitem(last=False)
+
+    def give_back(self, key: str) -> None:
+        """What was counted last does not count."""
+        with self._lock:
+            if key in self._left:
+                left, at = self._left[key]
+                self._left[key] = min(self._most, left + 1.0), at

@@ -1,9 +1,9 @@
 """The routes of version 1: clouds, findings, stops, policies, the record of changes."""
 
 import gzip
+from functools import partial
 from typing import Annotated
 
-import anyio.to_thread
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
@@ -20,6 +20,7 @@ from watari.web.api.context import (
     Reader,
     ServerId,
     Stopper,
+    WhyQuery,
     by,
 )
 from watari.web.api.policies import compared, judged
@@ -68,13 +69,13 @@ async def findings(request: Request, api: Ctx, caller: Reader, cloud: CloudName)
 @router.get("/clouds/{cloud}/state", tags=["live picture"], response_model=None, responses={200: {"model": dict}})
 async def state(request: Request, api: Ctx, caller: Reader, cloud: CloudName) -> Response:
     """The cloud as the page draws it: hosts, servers and their loads as columns, moves under way."""
-    hub = await anyio.to_thread.run_sync(hub_of, api, cloud)
-    body = await anyio.to_thread.run_sync(hub.state_json)
+    hub = await api.look(lambda: hub_of(api, cloud))
+    body = await api.look(hub.state_json)
     if body is None:
         raise Transient(f"{cloud} has not been looked at yet; try again in a moment")
     headers = {"Cache-Control": "no-store", "Vary": "Accept-Encoding"}
     if "gzip" in request.headers.get("accept-encoding", ""):
-        body = await anyio.to_thread.run_sync(gzip.compress, body, 5)
+        body = await api.look(partial(gzip.compress, body, 5))
         headers["Content-Encoding"] = "gzip"
     return Response(body, media_type="application/json", headers=headers)
 
@@ -90,7 +91,7 @@ async def server(api: Ctx, caller: Reader, cloud: CloudName, server: ServerId) -
             raise NotFound(f"{cloud} has no server with the id {server}")
         return dict(details)
 
-    return await anyio.to_thread.run_sync(found)
+    return await api.look(found)
 
 
 @router.get("/stops", tags=["stop switch"], response_model=m.Items[m.Stop])
@@ -106,9 +107,9 @@ async def stop_all(request: Request, api: Ctx, caller: Stopper, reason: m.Reason
 
 
 @router.delete("/stops", tags=["stop switch"], response_model=m.Stop)
-async def go_all(request: Request, api: Ctx, caller: Stopper) -> m.Stop:
+async def go_all(request: Request, api: Ctx, caller: Stopper, why: WhyQuery = "") -> m.Stop:
     """Lift the switch of all clouds; answers what it was set for."""
-    return await api.change(lambda: api.desk.lift_stop("", "", by(request, caller)))
+    return await api.change(lambda: api.desk.lift_stop("", why, by(request, caller)))
 
 
 @router.put("/stops/{cloud}", tags=["stop switch"], response_model=m.Stop)
@@ -118,9 +119,9 @@ async def stop_cloud(request: Request, api: Ctx, caller: Stopper, cloud: CloudNa
 
 
 @router.delete("/stops/{cloud}", tags=["stop switch"], response_model=m.Stop)
-async def go_cloud(request: Request, api: Ctx, caller: Stopper, cloud: CloudName) -> m.Stop:
+async def go_cloud(request: Request, api: Ctx, caller: Stopper, cloud: CloudName, why: WhyQuery = "") -> m.Stop:
     """Lift the switch of one cloud."""
-    return await api.change(lambda: api.desk.lift_stop(cloud, "", by(request, caller)))
+    return await api.change(lambda: api.desk.lift_stop(cloud, why, by(request, caller)))
 
 
 @router.get("/policies", tags=["policies"], response_model=m.Items[m.PolicyShown])
@@ -134,15 +135,15 @@ async def policies(request: Request, api: Ctx, caller: Reader) -> Response:
 
 
 @router.post("/policies/validate", tags=["policies"], response_model=m.PolicyCheck)
-async def validate_policy(caller: Reader, policy: m.PolicyText) -> m.PolicyCheck:
+async def validate_policy(api: Ctx, caller: Reader, policy: m.PolicyText) -> m.PolicyCheck:
     """Whether a text is a policy, and if not, everything that is wrong with it."""
-    return await anyio.to_thread.run_sync(judged, policy.text)
+    return await api.judge(lambda: judged(policy.text))
 
 
 @router.post("/policies/diff", tags=["policies"], response_model=m.Items[m.PolicyChange])
 async def diff_policies(api: Ctx, caller: Reader, two: m.TwoPolicies) -> m.Items[m.PolicyChange]:
     """What differs in meaning between two policies; each is a text, or the name of one in GET /v1/policies."""
-    return await anyio.to_thread.run_sync(lambda: m.Items(items=compared(api.desk, two)))
+    return await api.judge(lambda: m.Items(items=compared(api.desk, two)))
 
 
 @router.post("/policies/replay", tags=["policies"], response_model=m.Played)
@@ -151,7 +152,7 @@ async def what_if(api: Ctx, caller: Decider, wanted: m.WhatIf) -> m.Played:
 
     One at a time: 409 meanwhile.
     """
-    return await anyio.to_thread.run_sync(api.desk.what_if, wanted)
+    return await api.slow(lambda: api.desk.what_if(wanted))
 
 
 @router.get("/audit", tags=["record of changes"], response_model=m.Items[m.AuditLine])
@@ -163,7 +164,7 @@ async def audit(
     limit: Limit = 50,
 ) -> m.Items[m.AuditLine]:
     """Who changed what and why, newest first."""
-    return await anyio.to_thread.run_sync(api.desk.audit, after, limit)
+    return await api.look(lambda: api.desk.audit(after, limit))
 
 
 def hub_of(api: Api, cloud: str) -> Hub:

@@ -40,7 +40,7 @@ async def ask_for_plan(
     request: Request, response: Response, api: Ctx, caller: Decider, wanted: m.PlanRequest
 ) -> m.PlanDetails:
     """Read the cloud and plan now; the answer comes when that is done. The plan waits to be approved."""
-    made = await api.change(lambda: api.desk.propose(wanted, by(request, caller)))
+    made = await api.slow(lambda: api.desk.propose(wanted, by(request, caller)))
     return _created(response, made)
 
 
@@ -118,7 +118,7 @@ async def undo_run(
     request: Request, response: Response, api: Ctx, caller: Decider, run: Id, decision: m.Decision
 ) -> m.PlanDetails:
     """The way back of a run that is over, as a plan that waits to be approved."""
-    return _created(response, await api.change(lambda: api.desk.undo_run(run, decision.why, by(request, caller))))
+    return _created(response, await api.slow(lambda: api.desk.undo_run(run, decision.why, by(request, caller))))
 
 
 def _created(response: Response, made: m.PlanDetails) -> m.PlanDetails:

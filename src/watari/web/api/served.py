@@ -7,15 +7,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
+from watari.act.durable.leading import is_elsewhere
 from watari.act.durable.store import Store
 from watari.app.serving.policy_file import PolicyFile
 from watari.app.serving.reconciler import Reconciler
 from watari.app.state import state_dir
 from watari.errors import BadInput, WatariError
 from watari.web.api.app import create_api
-from watari.web.api.callers import Doorkeeper, Rules, local_token
+from watari.web.api.callers import Doorkeeper, local_token
 from watari.web.api.context import Api
 from watari.web.api.rates import Rates
+from watari.web.api.rules import Rules
 from watari.web.api.store_desk import Served, StoreDesk
 from watari.web.details import live_details
 from watari.web.headers import is_loopback
@@ -30,7 +32,11 @@ RATE: Final = "200/second"
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How the API is served. `keystone`: the cloud in clouds.yaml whose Keystone knows the callers."""
+    """How the API is served.
+
+    `keystone`: the cloud in clouds.yaml whose Keystone knows the callers. `proxies`: addresses before it whose word on
+    a caller's address is taken.
+    """
 
     host: str
     port: int
@@ -38,12 +44,14 @@ class Settings:
     rules: str | None = None
     operators_project: str = ""
     rate: str = RATE
+    proxies: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
 class Pictures:
     """The live pictures of a process's clouds; what moves is shown every second between looks."""
 
+    store: Store
     feeds: Mapping[str, LiveFeed]
     _ended: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread = field(init=False)
@@ -66,6 +74,8 @@ class Pictures:
         while not self._ended.wait(TICK_S):
             for feed in self.feeds.values():
                 try:
+                    if feed.hub.pages and is_elsewhere(self.store, feed.cloud):
+                        feed.hub.end_streams()
                     feed.tick()
                 except WatariError as e:
                     log.debug("%s: its picture stands still: %s", feed.cloud, e)
@@ -87,14 +97,14 @@ def served(
     feeds = {name: _feed(store, name) for name in files}
     desk = StoreDesk(store, {name: Served(files[name], feed.hub) for name, feed in feeds.items()})
     api = Api(desk, door, rules, rates)
-    pictures = Pictures(feeds)
+    pictures = Pictures(store, feeds)
 
     def closing() -> None:
         pictures.close()
         api.streams.close()
         desk.close()
 
-    with Server(create_api(api, loopback=loopback), settings.host, settings.port, closing) as server:
+    with Server(create_api(api, loopback=loopback), settings.host, settings.port, closing, settings.proxies) as server:
         token = getattr(door, "secret", "")
         yield server.url + (f"#token={token}" if token else ""), pictures.seen
 

@@ -9,12 +9,11 @@ from typing import Final
 
 from watari.act.durable.asking import ask_to_cancel, ask_to_go_on, ask_to_stop
 from watari.act.durable.audit import Actor, audit_lines, audited
-from watari.act.durable.leading import forget, last_seen, this_process
+from watari.act.durable.leading import forget, is_elsewhere, last_seen
 from watari.act.durable.proposals import ASKED, decide, find_proposal, list_proposals, propose, proposed_plan
 from watari.act.durable.records import RunRow, list_runs, load_run
-from watari.act.durable.stops import all_stops, lift_stop, set_stop
+from watari.act.durable.stops import all_stops, clouds_known, lift_stop, set_stop
 from watari.act.durable.store import Store
-from watari.app.database import find_run
 from watari.app.runs import undo_plan
 from watari.app.serving.policy_file import PolicyFile
 from watari.app.serving.status import statuses
@@ -68,11 +67,11 @@ class StoreDesk:
         return [views.finding(cloud, one) for one in found.findings]
 
     def hub(self, cloud: str) -> Hub | None:
-        seen = next((one for one in last_seen(self.store) if one.cloud == cloud), None)
-        if seen is None and cloud not in self.served:
-            raise self._unknown(cloud)
-        elsewhere = seen is not None and seen.alive and seen.about != this_process()
-        return None if elsewhere or cloud not in self.served else self.served[cloud].hub
+        if cloud not in self.served:
+            if all(seen.cloud != cloud for seen in last_seen(self.store)):
+                raise self._unknown(cloud)
+            return None
+        return None if is_elsewhere(self.store, cloud) else self.served[cloud].hub
 
     def forget(self, cloud: str, by: By) -> None:
         if all(status.cloud != cloud for status in statuses(self.store)):
@@ -96,9 +95,11 @@ class StoreDesk:
         if not self._planning.acquire(blocking=False):
             raise Busy(f"{AT_ONCE} plans are being made already: ask again in a moment")
         try:
-            with self._audited(by, f"plan {wanted.job}", wanted.cloud, wanted.why, wanted.cloud):
+            hosts = ", ".join(wanted.hosts) if isinstance(wanted, m.DrainRequest) else wanted.cloud
+            with self._audited(by, f"plan {wanted.job}", hosts, wanted.why, wanted.cloud) as came_of_it:
                 plan = made_plan(wanted, served.policy.policy)
-                return self._proposed(plan, wanted.cloud, served.policy.text, wanted.why)
+                came_of_it.append(plan.id)
+                return self._proposed(plan, wanted.cloud, served.policy.text, by, wanted.why)
         finally:
             self._planning.release()
 
@@ -116,13 +117,13 @@ class StoreDesk:
 
     def run(self, id: str) -> m.RunDetails:
         row = self._row(id)
-        records = load_run(self.store, id).operations
-        operations = [views.operation(record, id, row.cloud) for record in records]
+        records = load_run(self.store, row.id).operations
+        operations = [views.operation(record, row.id, row.cloud) for record in records]
         return m.RunDetails(**dict(views.run(row)), operations=operations)
 
     def journal(self, run: str, after: int, limit: int) -> m.Items[m.JournalLine]:
-        self._row(run)
-        lines = journal_lines(self.store, after=after, limit=limit + 1, run=run)
+        row = self._row(run)
+        lines = journal_lines(self.store, after=after, limit=limit + 1, run=row.id)
         return m.Items(items=lines[:limit], next=str(lines[limit - 1].n) if len(lines) > limit else None)
 
     def stop_run(self, id: str, why: str, by: By) -> m.Run:
@@ -136,9 +137,12 @@ class StoreDesk:
 
     def undo_run(self, id: str, why: str, by: By) -> m.PlanDetails:
         row = self._row(id)
-        with self._audited(by, "plan undo", id, why, row.cloud):
+        if all(not seen.alive or seen.cloud != row.cloud for seen in last_seen(self.store)):
+            raise BadInput(f"nobody looks after {row.cloud}, so nothing would take {id} back: watari runs undo {id}")
+        with self._audited(by, "plan undo", id, why, row.cloud) as came_of_it:
             plan, _, policy = undo_plan(self.store, row.id)
-            return self._proposed(plan, row.cloud, policy, why or f"takes {id} back")
+            came_of_it.append(plan.id)
+            return self._proposed(plan, row.cloud, policy, by, why or f"takes {id} back")
 
     # The stop switch ----------------------------------------------------------------------------------------------
 
@@ -146,6 +150,10 @@ class StoreDesk:
         return [views.stop(one) for one in all_stops(self.store)]
 
     def set_stop(self, cloud: str, why: str, by: By) -> m.Stop:
+        if cloud and cloud not in (known := clouds_known(self.store) | self.served.keys()):
+            raise NotFound(
+                f"there is no cloud {cloud} here, so nothing would stop; there are {', '.join(sorted(known))}"
+            )
         with self._audited(by, "stop", cloud or "all clouds", why, cloud):
             return views.stop(set_stop(self.store, cloud, by.user, why, self.now()))
 
@@ -194,24 +202,26 @@ class StoreDesk:
 
     def _audited(
         self, by: By, action: str, subject: str, why: str = "", cloud: str = ""
-    ) -> AbstractContextManager[None]:
+    ) -> AbstractContextManager[list[str]]:
         return audited(self.store, Actor(by.user, "api", by.address), action, subject, why, cloud)
 
     def _asked(self, ask: Callable[[Store, str], None], action: str, id: str, why: str, by: By) -> m.Run:
         row = self._row(id)
         with self._audited(by, action, id, why, row.cloud):
-            ask(self.store, id)
-        return views.run(self._row(id))
+            ask(self.store, row.id)
+        return views.run(self._row(row.id))
 
-    def _proposed(self, plan: Plan, cloud: str, policy: tuple[str, str], why: str) -> m.PlanDetails:
+    def _proposed(self, plan: Plan, cloud: str, policy: tuple[str, str], by: By, why: str) -> m.PlanDetails:
         """Keep a plan that somebody asked for. One without operations is there to be read."""
+        why = f"asked for by {by.user}" + (f": {why}" if why else "")
         with self.store.writing() as c:
             propose(c, plan, cloud, ASKED, policy, "waiting" if plan.operations else "suggested", why=why)
         return self.plan(plan.id)
 
     def _row(self, id: str) -> RunRow:
-        rows = list_runs(self.store, ids=[id])
-        return rows[0] if rows else find_run(self.store, id)
+        if rows := list_runs(self.store, ids=[id]) or list_runs(self.store, plan=id):
+            return rows[0]
+        raise NotFound(f'no run "{id}"')
 
     def _names(self) -> str:
         return ", ".join(self.served) or "none"

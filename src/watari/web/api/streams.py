@@ -3,10 +3,11 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+import anyio
 import anyio.to_thread
 
 from watari.errors import WatariError
@@ -64,11 +65,16 @@ class Streams:
     """All listeners of one server; lives on its event loop."""
 
     desk: Desk
+    before_telling: Callable[[], None] = lambda: (
+        None
+    )  # who hears of a change and asks must not be answered as before it
     look_s: float = LOOK_S
     _listeners: set[Listener] = field(default_factory=set)
     _looking: "asyncio.Task[None] | None" = None
     _loop: asyncio.AbstractEventLoop | None = None
+    _known: asyncio.Event = field(default_factory=asyncio.Event)  # what is there, so that changes are seen
     _seq: int = 0
+    _limiter: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(1))
 
     @property
     def open(self) -> int:
@@ -78,6 +84,7 @@ class Streams:
         """One listener's events, until it is closed."""
         listener = self._listen(cloud, run)
         try:
+            await self._known.wait()
             async for event in listener.events():
                 yield event
         finally:
@@ -99,6 +106,7 @@ class Streams:
     def _end(self) -> None:
         if self._looking is not None:
             self._looking.cancel()
+        self._known.set()
         for listener in self._listeners:
             listener.ended = True
             listener.wake.set()
@@ -108,7 +116,8 @@ class Streams:
         failing = False
         while True:
             try:
-                self._deliver(await anyio.to_thread.run_sync(self.desk.changes))
+                self._deliver(await anyio.to_thread.run_sync(self.desk.changes, limiter=self._limiter))
+                self._known.set()
                 failing = False
             except WatariError as e:  # the database is away: the next look tells what has changed meanwhile
                 if not failing:
@@ -119,6 +128,8 @@ class Streams:
             await asyncio.sleep(self.look_s if self._listeners else 5 * self.look_s)
 
     def _deliver(self, changes: Sequence[Change]) -> None:
+        if changes:
+            self.before_telling()
         for change in changes:
             self._seq += 1
             body = change.body.model_dump_json().encode()

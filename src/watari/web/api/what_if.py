@@ -48,8 +48,8 @@ class WhatIf:
         words += ["--no-published", "-f", "json"]
         url = self.store.url.render_as_string(hide_password=False)  # in the environment: others can read a command line
         self._child = subprocess.Popen(
-            [sys.executable, "-m", "watari", *words], env=os.environ | {"WATARI_DATABASE": url}, text=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=_nicely,
+            ["nice", "-n", "10", sys.executable, "-m", "watari", *words], env=os.environ | {"WATARI_DATABASE": url},
+            text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
         try:
             out, said = self._child.communicate(timeout=LONGEST_S)
@@ -68,7 +68,3 @@ def _written(file: Path, text: str) -> str:
     path = file.with_suffix(".yaml")
     path.write_text(text, encoding="utf-8")
     return str(path)
-
-
-def _nicely() -> None:
-    os.nice(10)

@@ -12,9 +12,10 @@ import pytest
 from durable.serving.conftest import Desk, Sit
 from durable.serving.metered_cloud import NAME
 from watari.web.api.app import create_api
-from watari.web.api.callers import Caller, Rules, Unauthorised, token_of
+from watari.web.api.callers import Caller, Unauthorised, token_of
 from watari.web.api.context import Api
 from watari.web.api.rates import Rates
+from watari.web.api.rules import Rules
 from watari.web.api.store_desk import Served, StoreDesk
 from watari.web.details import live_details
 from watari.web.hub import Hub
@@ -34,7 +35,7 @@ class KnownTokens:
     """Who sends one of TOKENS is that caller."""
 
     def known(self, headers: Mapping[str, str]) -> Caller | None:
-        return None
+        return TOKENS.get(token_of(headers))
 
     def caller(self, headers: Mapping[str, str]) -> Caller:
         if (found := TOKENS.get(token_of(headers))) is None:

@@ -1,6 +1,7 @@
 """What people and programs can see and do over HTTP, against a real database."""
 
 import json
+import time
 from datetime import UTC, datetime
 
 import httpx
@@ -10,7 +11,7 @@ from durable.serving.api.conftest import Office, Open, listened
 from durable.serving.metered_cloud import NAME
 from watari.act.durable.audit import audit_lines
 from watari.act.durable.stops import stop_of
-from watari.act.durable.tables import controllers, proposals
+from watari.act.durable.tables import controllers, operations, proposals, runs
 from watari.plan.codec import plan_from_dict
 
 
@@ -224,3 +225,93 @@ def test_only_the_process_that_looks_after_a_cloud_shows_its_picture(office: Ope
         assert f"another process looks after {NAME}" in answer.json()["detail"]
         assert client.get(f"/v1/clouds/{NAME}").json()["controller"] == "other-host pid 1"
         assert client.get("/v1/clouds/nowhere/state").status_code == 404
+
+
+def test_a_cloud_that_is_none_cannot_be_stopped(office: Open) -> None:
+    here = office()
+    here.look()
+    with here.client() as client:
+        answer = client.put("/v1/stops/Filed", json={"why": "ticket"})
+        assert (answer.status_code, NAME in answer.json()["detail"]) == (404, True)
+        assert client.get("/v1/stops").json()["items"] == []
+
+
+def test_while_the_cloud_is_silent_the_picture_gets_older_and_promises_nothing(office: Open) -> None:
+    here = office()
+    here.look()
+    with here.client() as client:
+        before = client.get(f"/v1/clouds/{NAME}/state").json()
+        here.desk.filed.set(meter="away")
+        time.sleep(1.1)
+        for _ in range(3):
+            here.look()
+        after = client.get(f"/v1/clouds/{NAME}/state").json()
+        assert after["load"]["age_s"] >= before["load"]["age_s"] + 1.0
+        assert {one["intent"] for one in after["starved"]} == {"refused"}
+        assert all("the meter does not answer" in one["why"] for one in after["starved"])
+        assert after["chart"] == before["chart"], "what nobody has looked at is not counted"
+        server = client.get(f"/v1/clouds/{NAME}/servers/s0").json()
+    assert server["verdict"]["title"] == "Nothing is decided"
+    assert server["load"]["age_s"] >= 1.0
+
+
+def test_who_asked_for_a_plan_and_why_stays_with_it(office: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = office("observe")
+    here.look()
+    monkeypatch.setattr("watari.app.clouds.open_cloud", lambda name: here.desk.cloud)
+    with here.client() as client:
+        body = {"job": "drain", "cloud": NAME, "hosts": ["h1"], "why": "a DIMM"}
+        made = client.post("/v1/plans", json=body).json()
+        assert made["why"] == "asked for by mai@Default: a DIMM"
+        agreed = client.post(f"/v1/plans/{made['id']}/approve", json={}).json()
+    assert agreed["why"] == "asked for by mai@Default: a DIMM"
+    line = audit_lines(here.desk.store)[1]
+    assert (line.action, line.subject, line.why, line.outcome) == ("plan drain", "h1", "a DIMM", f"done: {made['id']}")
+
+
+def test_what_a_person_stops_before_it_is_taken_up_stays_stopped(office: Open) -> None:
+    here = office()
+    run = begun(here)
+    with here.client() as client:
+        assert client.post(f"/v1/runs/{run}/stop", json={}).json()["state"] == "stopped"
+        assert here.desk.begun == [run]
+        plan = client.get(f"/v1/runs/{run}").json()["plan"]
+        assert client.get(f"/v1/runs/{plan}").json()["id"] == run, "by its plan, too"
+        assert client.get(f"/v1/runs/{plan}/journal").json()["items"] == []
+        assert client.get("/v1/runs/r-nothing").status_code == 404
+
+
+def test_an_approved_plan_waits_for_what_goes_on_with_its_servers(
+    office: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = office()
+    run = begun(here)
+    monkeypatch.setattr("watari.app.clouds.open_cloud", lambda name: here.desk.cloud)
+    with here.client() as client:
+        drain = client.post("/v1/plans", json={"job": "drain", "cloud": NAME, "hosts": ["h1"]}).json()
+        client.post(f"/v1/plans/{drain['id']}/approve", json={})
+        assert here.desk.reconciler.begin_approved() == []
+        assert client.get(f"/v1/plans/{drain['id']}").json()["state"] == "approved"
+        with here.desk.store.writing() as c:
+            c.execute(operations.update().where(operations.c.run_id == run).values(state="done"))
+            c.execute(runs.update().where(runs.c.id == run).values(ended_at=datetime.now(UTC).isoformat()))
+        assert here.desk.reconciler.begin_approved() == [drain["id"].replace("p-", "r-")]
+
+
+def test_an_asked_plan_without_operations_is_there_to_be_read_and_expires(
+    office: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = office("observe")
+    here.desk.filed.set(wants={f"s{n}": 0.1 for n in range(8)})
+    here.look()
+    monkeypatch.setattr("watari.app.clouds.open_cloud", lambda name: here.desk.cloud)
+    with here.client() as client:
+        made = client.post("/v1/plans", json={"job": "balance", "cloud": NAME}).json()
+        assert (made["operations"], made["state"]) == (0, "suggested")
+        answer = client.post(f"/v1/plans/{made['id']}/approve", json={})
+        assert (answer.status_code, "nothing to carry out" in answer.json()["detail"]) == (409, True)
+        with here.desk.store.writing() as c:
+            c.execute(proposals.update().values(expires_at=datetime(2020, 1, 1, tzinfo=UTC).isoformat()))
+        here.look()
+    with here.desk.store.reading() as c:
+        assert c.execute(proposals.select()).one().state == "expired"

@@ -1,7 +1,9 @@
 """Who may do what, how much and how often; and what must never get in or out."""
 
 import socket
+import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,7 +14,8 @@ from durable.serving.api.conftest import Office, Open
 from durable.serving.metered_cloud import NAME
 from watari.act.durable.audit import audit_lines
 from watari.errors import BadInput, Permanent
-from watari.web.api.callers import Caller, Rules, local_token
+from watari.web.api.callers import Caller, local_token
+from watari.web.api.rules import Rules
 
 READS = ("/v1/me", "/v1/clouds", "/v1/plans", "/v1/runs", "/v1/stops", "/v1/policies")
 CHANGES: tuple[tuple[str, str, dict[str, str]], ...] = (
@@ -82,6 +85,46 @@ def test_rules_can_be_overridden_and_wrong_ones_are_named(tmp_path: Path) -> Non
         Rules(str(tmp_path / "nowhere.yaml"))
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "has no rules"),
+        ("[", "cannot be read"),
+        ('"watari:admin": "role:"', None),
+        ('"watari:admin": "role:admin and"', "is no check"),
+        ('"watari:admin": "(role:admin"', "is no check"),
+        ('"watari:admin": "rule:watari:nothing"', "there is no rule watari:nothing"),
+        ('"watari:admin": 5', "a rule is a text"),
+    ],
+)
+def test_a_rule_that_is_half_understood_lets_nobody_in(tmp_path: Path, text: str, words: str | None) -> None:
+    file = tmp_path / "rules.yaml"
+    file.write_text(text)
+    if words is None:
+        assert not Rules(str(file)).may(Caller("x", "x", ("admin",)), "admin")
+        return
+    with pytest.raises(BadInput, match=words):
+        Rules(str(file))
+
+
+def test_rules_stay_as_they_were_read_whatever_becomes_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("watari.web.api.rules.JUDGED_S", 0.0)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    folder = tmp_path / ".watari" / "policy.d"
+    folder.mkdir(parents=True)
+    (folder / "more.yaml").write_text('"watari:admin": "role:member"\n')
+    file = tmp_path / "rules.yaml"
+    file.write_text('"watari:decide": "role:chief"\n')
+    rules, admin, member = Rules(str(file)), Caller("a", "a", ("admin",)), Caller("m", "m", ("member",), project="p")
+    for change in ("", "[", None):
+        assert not rules.may(admin, "decide")
+        assert not rules.may(member, "admin")
+        file.write_text(change) if change is not None else file.unlink()
+    assert not rules.may(admin, "decide")
+
+
 def test_the_token_of_a_machine_is_made_once_and_kept_from_others(state: Path) -> None:
     first = local_token(state)
     assert local_token(state).secret == first.secret
@@ -103,11 +146,88 @@ def test_who_asks_too_often_is_told_when_to_come_back(office: Open) -> None:
         assert other.get("/v1/me").status_code == 200, "another caller has a limit of his own"
 
 
-def test_guessing_tokens_is_slowed_down(office: Open) -> None:
+def test_guessing_tokens_is_slowed_down_and_locks_nobody_out(office: Open) -> None:
     here = office()
     with here.client("wrong") as client:
         codes = {client.get("/v1/me").status_code for _ in range(65)}
     assert codes == {401, 429}
+    with here.client("") as client:
+        assert {client.get("/v1/me").status_code for _ in range(65)} == {401}, "who sends no token guesses nothing"
+    with here.client("deciding") as client:
+        assert client.put("/v1/stops", json={"why": "now"}).status_code == 200
+
+
+def test_a_head_that_never_ends_is_cut_off(office: Open) -> None:
+    here = office()
+    where = urlsplit(here.url)
+    with socket.create_connection((where.hostname or "", where.port or 0), timeout=20) as connection:
+        connection.sendall(b"GET /v1/me HTTP/1.1\r\nHost: 127.0.0.1\r\n")
+        sent, line = 0, b"X-More: " + b"x" * 8000 + b"\r\n"
+        try:
+            while sent < 10_000_000:
+                connection.sendall(line)
+                sent += len(line)
+        except OSError:
+            return
+        assert connection.recv(64).startswith((b"HTTP/1.1 400", b"HTTP/1.1 431"))
+
+
+def test_a_connection_without_a_request_is_closed(office: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("watari.web.serving.REQUEST_S", 0.2)
+    here = office()
+    where = urlsplit(here.url)
+    with here.client() as client, socket.create_connection((where.hostname or "", where.port or 0), timeout=20) as idle:
+        idle.sendall(b"GET /v1/me HT")
+        assert idle.recv(64) == b"", "closed by the other side"
+        assert client.get("/v1/me").status_code == 200
+
+
+def test_connections_beyond_the_limit_are_closed_at_once(office: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("watari.web.serving.most_connections", lambda: 5)
+    here = office()
+    where = urlsplit(here.url)
+    with ExitStack() as stack:
+        held = [
+            stack.enter_context(socket.create_connection((where.hostname or "", where.port or 0), timeout=20))
+            for _ in range(8)
+        ]
+        for one in held:
+            one.settimeout(0.5)
+        closed = 0
+        for one in held:
+            try:
+                closed += one.recv(1) == b""
+            except ConnectionResetError:
+                closed += 1
+            except TimeoutError:
+                pass
+        assert closed == 3
+
+
+def test_it_says_that_it_lives_while_the_database_hangs(office: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, let_go = office(), threading.Event()
+
+    def hanging(*_: object) -> list[object]:
+        let_go.wait(30)
+        return []
+
+    monkeypatch.setattr("watari.web.api.store_desk.list_runs", hanging)
+    threads = [threading.Thread(target=ask, args=(here, f"/v1/runs?limit={n}")) for n in range(1, 60)]
+    for thread in threads:
+        thread.start()
+    try:
+        assert httpx.get(f"{here.url}healthz", trust_env=False, timeout=5).status_code == 200
+        with here.client() as client:
+            assert client.put("/v1/stops", json={"why": "now"}).status_code == 200, "the stop switch waits for no read"
+    finally:
+        let_go.set()
+        for thread in threads:
+            thread.join()
+
+
+def ask(office: Office, path: str) -> None:
+    with office.client() as client:
+        client.get(path)
 
 
 def raw(office: Office, text: bytes, more: int = 0) -> bytes:

@@ -8,8 +8,9 @@ import yaml
 
 from durable.serving.api.fake_keystone import PASSWORD, Keystone, keystone, token
 from watari.errors import BadInput, Transient
-from watari.web.api.callers import Rules, Unauthorised
+from watari.web.api.callers import Unauthorised
 from watari.web.api.keystone import KeystoneTokens
+from watari.web.api.rules import Rules
 
 
 @pytest.fixture

@@ -5,8 +5,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from durable.serving.api.conftest import Office, Open
+from durable.serving.api.conftest import TOKENS, Office, Open
 from durable.serving.api.test_api import waiting
+from durable.serving.metered_cloud import NAME
 from watari.errors import Transient
 from watari.web.api.desk import Change
 from watari.web.api.models import Me
@@ -15,13 +16,15 @@ from watari.web.api.streams import BACKLOG, LOST, Listener
 LISTENERS = 1000
 
 
-async def opened(office: Office, path: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def opened(
+    office: Office, path: str, first: bytes = b"event: hello"
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     where = urlsplit(office.url)
     reader, writer = await asyncio.open_connection(where.hostname, where.port)
     writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Auth-Token: reading\r\n\r\n".encode())
     await writer.drain()
     assert b" 200 " in await reader.readline()
-    await reader.readuntil(b"event: hello")
+    await reader.readuntil(first)
     return reader, writer
 
 
@@ -116,3 +119,35 @@ def test_a_database_that_is_away_for_a_moment_loses_no_change(office: Open, monk
 
     assert b"event: plan" in asyncio.run(listen())
     assert not away
+
+
+def test_a_stream_ends_when_its_token_is_none_any_more(office: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("watari.web.sse.AGAIN_S", 0.1)
+    here = office()
+    here.look()
+
+    async def listen() -> bytes:
+        events, one = await opened(here, "/v1/events")
+        reader, two = await opened(here, f"/v1/clouds/{NAME}/events", b"event: state")
+        monkeypatch.delitem(TOKENS, "reading")
+        rest = await asyncio.wait_for(events.read(), 20) + await asyncio.wait_for(reader.read(), 20)
+        one.close()
+        two.close()
+        return rest
+
+    assert asyncio.run(listen()) is not None
+
+
+def test_a_picture_that_another_process_makes_by_now_ends(office: Open) -> None:
+    here = office()
+    here.look()
+
+    async def listen() -> None:
+        reader, writer = await opened(here, f"/v1/clouds/{NAME}/events", b"event: state")
+        here.feed.hub.end_streams()
+        await asyncio.wait_for(reader.read(), 20)
+        writer.close()
+        again, writer = await opened(here, f"/v1/clouds/{NAME}/events", b"event: state")
+        writer.close()
+
+    asyncio.run(listen())
