@@ -34,8 +34,8 @@ class EventStream(Response):
                 group.start_soon(_while_allowed, self._still, group.cancel_scope)
             async for event in self._events:
                 await send({"type": "http.response.body", "body": event, "more_body": True})
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
             group.cancel_scope.cancel()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})  # to nobody, if it was left
 
 
 async def of_hub(hub: Hub) -> AsyncGenerator[bytes, None]:

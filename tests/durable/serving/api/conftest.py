@@ -1,7 +1,7 @@
 """The API of a controller on loopback, with everything behind it real but the cloud."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +9,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from durable.serving.api.tokens import KnownTokens
 from durable.serving.conftest import Desk, Sit
 from durable.serving.metered_cloud import NAME
 from watari.web.api.app import create_api
-from watari.web.api.callers import Caller, Unauthorised, token_of
 from watari.web.api.context import Api
 from watari.web.api.rates import Rates
 from watari.web.api.rules import Rules
@@ -21,26 +21,6 @@ from watari.web.details import live_details
 from watari.web.hub import Hub
 from watari.web.live import LiveFeed
 from watari.web.serving import Server
-
-TOKENS = {
-    "reading": Caller("rie@Default", "rie", ("reader",), system=True),
-    "deciding": Caller("mai@Default", "mai", ("member", "reader"), system=True),
-    "ruling": Caller("ayu@Default", "ayu", ("admin",), project="p1"),
-    "tenant": Caller("tom@Default", "tom", ("member",), project="p2"),
-    "operating": Caller("ops@Default", "ops", ("member",), project="operators"),
-}
-
-
-class KnownTokens:
-    """Who sends one of TOKENS is that caller."""
-
-    def known(self, headers: Mapping[str, str]) -> Caller | None:
-        return TOKENS.get(token_of(headers))
-
-    def caller(self, headers: Mapping[str, str]) -> Caller:
-        if (found := TOKENS.get(token_of(headers))) is None:
-            raise Unauthorised("who are you?")
-        return found
 
 
 @dataclass(slots=True)
