@@ -52,8 +52,12 @@ class LiveFeed:
     _servers: dict[str, int] = field(default_factory=dict)
     _hosts: dict[str, int] = field(default_factory=dict)
     _numbers: dict[str, int] = field(default_factory=dict)
-    _runs: dict[str, tuple[Run, float]] = field(default_factory=dict)
+    _at_look: "_Records" = field(init=False)  # each thread has its own: none waits for what another one reads
+    _between: "_Records" = field(init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self._at_look, self._between = _Records(self.store, self.cloud), _Records(self.store, self.cloud)
 
     def look(self, seen: Reconciler) -> None:
         """Show what a look has found; nothing new while the cloud does not answer: the page says how old it is."""
@@ -61,20 +65,21 @@ class LiveFeed:
             return
         policy = seen.policy.policy
         acts = policy.serve.balance in ("approve", "automatic")
+        records = self._at_look.read(policy)
         with self._lock:
             if seen.trouble and self.last is not None and self.last.snapshot.taken_at == seen.snapshot.taken_at:
-                self._stand_still(replace(self.last, made=None, trouble=seen.trouble))
+                self._stand_still(replace(self.last, made=None, trouble=seen.trouble), records)
                 return
             self.last = last = Look(seen.snapshot, seen.memory, policy, seen.made, acts, seen.trouble)
             self._servers = {id: i for i, id in enumerate(last.memory.ids)}
             self._hosts = {name: i for i, name in enumerate(last.snapshot.hosts)}
             self._day.add(last.snapshot.taken_at, last.memory.readings, last.snapshot, last.policy)
-            self.hub.publish_state(self._state(last))
+            self.hub.publish_state(self._state(last, records))
 
-    def _stand_still(self, last: Look) -> None:
+    def _stand_still(self, last: Look, records: list[OperationRecord]) -> None:
         """Nothing new is known: the picture gets older, and nobody is said to be helped."""
         self.last = last
-        records, now = self._records(last.policy), datetime.now(UTC)
+        now = datetime.now(UTC)
         self.hub.publish_tick(
             {
                 "now": now.astimezone(last.policy.timezone).isoformat(),
@@ -85,29 +90,31 @@ class LiveFeed:
 
     def tick(self) -> None:
         """Show how the moves under way go on. Raises what the database says."""
+        if (last := self.last) is None or not self.hub.pages:
+            return
+        records = self._between.read(last.policy)
         with self._lock:
-            if self.last is None or not self.hub.pages:
+            if self.last is not last:  # a look has shown more
                 return
-            records = self._records(self.last.policy)
             now = datetime.now(UTC)
             placed = [
                 (self._servers[o.operation.subject], self._hosts[o.operation.target])
                 for o in records
                 if o.state == "done" and o.operation.move is not None and o.operation.subject in self._servers
-                and o.operation.target in self._hosts and _ended_after(o, self.last.snapshot.taken_at)
+                and o.operation.target in self._hosts and _ended_after(o, last.snapshot.taken_at)
             ]  # fmt: skip
             self.hub.publish_tick(
                 {
                     "flights": self._flights(records, now),
                     "placed": placed,
-                    "strip": strip(self.last.policy, self._day, self._starved_now(self.last), records, now),
-                    "starved": self._starved(self.last, records),
+                    "strip": strip(last.policy, self._day, self._starved_now(last), records, now),
+                    "starved": self._starved(last, records),
                 }
             )
 
-    def _state(self, last: Look) -> page.PageState:
+    def _state(self, last: Look, records: list[OperationRecord]) -> page.PageState:
         snapshot, memory, policy = last.snapshot, last.memory, last.policy
-        records, now = self._records(policy), datetime.now(UTC).astimezone(policy.timezone)
+        now = datetime.now(UTC).astimezone(policy.timezone)
         return {
             "cloud": self.cloud,
             "now": now.isoformat(),
@@ -148,23 +155,6 @@ class LiveFeed:
         threads = np.array([max(one.cpus, 1e-9) for one in last.snapshot.hosts.values()])
         permille = np.rint(1000 * demand / threads).astype(int)
         return [NO_DATA if gone else int(value) for value, gone in zip(permille, unknown, strict=True)]
-
-    def _records(self, policy: Policy) -> list[OperationRecord]:
-        """Operations of the runs that go on, and of those that ended today where the operator lives."""
-        rows = {row.id: row for row in list_runs(self.store, cloud=self.cloud, only_open=True)}
-        rows |= {row.id: row for row in self._today(policy)}
-        self._runs = {id: self._loaded(row) for id, row in rows.items()}
-        return [o for run, _ in self._runs.values() for o in run.operations]
-
-    def _today(self, policy: Policy) -> list[RunRow]:
-        now = datetime.now(UTC).astimezone(policy.timezone)
-        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-        rows = list_runs(self.store, cloud=self.cloud, limit=TODAY)
-        return [row for row in rows if row.ended_at is not None and row.ended_at >= midnight]
-
-    def _loaded(self, row: RunRow) -> tuple[Run, float]:
-        run, seen = self._runs.get(row.id) or (load_run(self.store, row.id), 0.0)
-        return run, refresh(self.store, run, seen) if not run.finished else seen
 
     def _flights(self, records: Iterable[OperationRecord], now: datetime) -> list[page.Flight]:
         out: list[page.Flight] = []
@@ -223,3 +213,29 @@ def _loads(last: Look, now: datetime) -> page.Loads:
 
 def _ended_after(record: OperationRecord, at: datetime) -> bool:
     return any(r.ended_at is not None and r.ended_at > at for r in record.steps)
+
+
+@dataclass(slots=True)
+class _Records:
+    """Operations of a cloud's runs; what is over is read once."""
+
+    store: Store
+    cloud: str
+    _runs: dict[str, tuple[Run, float]] = field(default_factory=dict)
+
+    def read(self, policy: Policy) -> list[OperationRecord]:
+        """Operations of the runs that go on, and of those that ended today where the operator lives."""
+        rows = {row.id: row for row in list_runs(self.store, cloud=self.cloud, only_open=True)}
+        rows |= {row.id: row for row in self._today(policy)}
+        self._runs = {id: self._loaded(row) for id, row in rows.items()}
+        return [o for run, _ in self._runs.values() for o in run.operations]
+
+    def _today(self, policy: Policy) -> list[RunRow]:
+        now = datetime.now(UTC).astimezone(policy.timezone)
+        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        rows = list_runs(self.store, cloud=self.cloud, limit=TODAY)
+        return [row for row in rows if row.ended_at is not None and row.ended_at >= midnight]
+
+    def _loaded(self, row: RunRow) -> tuple[Run, float]:
+        run, seen = self._runs.get(row.id) or (load_run(self.store, row.id), 0.0)
+        return run, refresh(self.store, run, seen) if not run.finished else seen

@@ -19,9 +19,21 @@ from watari.web.api.callers import Caller, Unauthorised, token_of
 
 log = logging.getLogger(__name__)
 TRUSTED_S: Final = 30.0  # how long a token that Keystone has accepted is not asked about again
+AWAY_S: Final = (
+    600.0  # and how long it is taken while Keystone does not answer: people must be able to stop things then
+)
 MOST: Final = 4096  # tokens that are remembered
 _AWAY: Final = 503
 Environ = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Accepted:
+    """A token that Keystone knew `at` (monotonic), when it was still to last so long."""
+
+    caller: Caller
+    at: float
+    lasts_s: float
 
 
 @dataclass(slots=True)
@@ -30,7 +42,7 @@ class KeystoneTokens:
 
     middleware: Callable[[Environ, Callable[..., object]], Iterable[bytes]]
     trusted_s: float = TRUSTED_S
-    _known: OrderedDict[str, tuple[float, Caller]] = field(default_factory=OrderedDict)
+    _known: OrderedDict[str, "_Accepted"] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
@@ -44,7 +56,11 @@ class KeystoneTokens:
         key = _key(token_of(headers))
         with self._lock:
             found = self._known.get(key)
-        return found[1] if found is not None and found[0] > time.monotonic() else None
+        return (
+            found.caller
+            if found is not None and time.monotonic() < found.at + min(self.trusted_s, found.lasts_s)
+            else None
+        )
 
     def caller(self, headers: Mapping[str, str]) -> Caller:
         if not (token := token_of(headers)):
@@ -52,9 +68,21 @@ class KeystoneTokens:
         if (known := self.known(headers)) is not None:
             return known
         asked_at, key = time.monotonic(), _key(token)
-        caller, lasts_s = self._ask(token)
+        try:
+            caller, lasts_s = self._ask(token)
+        except Transient as e:
+            with self._lock:
+                found = self._known.get(key)
+            if found is None or asked_at >= found.at + min(AWAY_S, found.lasts_s):
+                raise
+            log.warning("%s is let in as Keystone knew them %.0f s ago: %s", found.caller.user, asked_at - found.at, e)
+            return found.caller
+        except Unauthorised:
+            with self._lock:
+                self._known.pop(key, None)
+            raise
         with self._lock:
-            self._known[key] = asked_at + min(self.trusted_s, lasts_s), caller
+            self._known[key] = _Accepted(caller, asked_at, lasts_s)
             self._known.move_to_end(key)
             while len(self._known) > MOST:
                 self._known.popitem(last=False)

@@ -1,5 +1,6 @@
 """Tokens of Keystone, through the real keystonemiddleware. Keystone is a fake here, and real in the lab's tests."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -75,6 +76,30 @@ def test_while_keystone_is_away_nobody_gets_in_and_that_is_said(away: Keystone) 
     away.away = False
     away.tokens = {"t1": token("mai", "member", system=True)}
     assert door.caller({"x-auth-token": "t1"}).user == "mai@Default"
+
+
+def test_who_was_let_in_a_moment_ago_can_still_stop_things_while_keystone_is_away(
+    away: Keystone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away.tokens = {"t1": token("mai", "member", system=True), "short": token("rie", "member", system=True, lasts_s=1.0)}
+    door = KeystoneTokens.of_cloud("prod", trusted_s=0.0)
+    for one in ("t1", "short"):
+        door.caller({"x-auth-token": one})
+    away.away = True
+    assert door.caller({"x-auth-token": "t1"}).user == "mai@Default"
+    time.sleep(1.1)
+    with pytest.raises(Transient):
+        door.caller({"x-auth-token": "short"})
+    monkeypatch.setattr("watari.web.api.keystone.AWAY_S", 0.0)
+    with pytest.raises(Transient):
+        door.caller({"x-auth-token": "t1"})
+    away.away, away.tokens = False, {}
+    with pytest.raises(Unauthorised):
+        door.caller({"x-auth-token": "t1"})
+    away.away = True
+    monkeypatch.setattr("watari.web.api.keystone.AWAY_S", 600.0)
+    with pytest.raises(Transient):
+        door.caller({"x-auth-token": "t1"})
 
 
 def test_a_cloud_that_is_not_there_is_named(away: Keystone) -> None:
