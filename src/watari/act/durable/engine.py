@@ -59,7 +59,7 @@ class Engine:
             ):  # two workers at first start make tables once
                 DBOS(config=self._config())
                 DBOS.launch()
-                self._queue = Queue(self.store, self.lease, self.carrier.is_at_work)
+                self._queue = Queue(self.store, self.lease, self.carrier.is_at_work, self.at_once)
                 for name in (UNDER_WAY, WAITING):
                     DBOS.register_queue(
                         name, worker_concurrency=self.at_once, polling_interval_sec=QUEUE_POLL_S,

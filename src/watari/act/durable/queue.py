@@ -4,10 +4,11 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Collection
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 
 import sqlalchemy as sa
 from dbos import DBOSClient, EnqueueOptions
@@ -24,6 +25,7 @@ VERSION: Final = "watari-1"  # of the workflow: workers take only work of their 
 WORKFLOW: Final = "carry-out"
 WAITING: Final = "watari-waiting"
 UNDER_WAY: Final = "watari-under-way"  # holds budgets that all the waiting ones may wait for: never behind them
+LEAST: Final = 8  # operations of a cloud that are queued, however many other clouds there are
 HANDED_S: Final = 1.0  # between the queue and the thread that carries out what it handed over
 Place = tuple[str, str]  # run and operation
 
@@ -35,6 +37,7 @@ class Queue:
     store: Store
     lease: Lease
     at_work: Callable[[Place], bool]
+    at_once: int = 64  # operations that one worker has, most of which wait
     _client: DBOSClient = field(init=False)
     # Entries that were handed to this process and not seen at work, since when (monotonic).
     _suspects: dict[str, float] = field(default_factory=dict)
@@ -70,7 +73,8 @@ class Queue:
         queued = {_place(e.workflow_id) for e in entries if e.workflow_id not in dead}
         with self.store.writing() as c:
             _close(c, only)
-            found = [r for r in _left(c, living, only) if r.run_id not in but and self._is_free(r, queued)]
+            left = [r for r in _left(c, living, only) if r.run_id not in but and self._is_free(r, queued)]
+            found = shared(left, _by_cloud(c, queued), self.at_once * max(1, len(living)))
             for row in found:
                 self._enqueue(c, row)
         if dead:
@@ -106,13 +110,57 @@ class Queue:
         self._client.enqueue_in_transaction(c, options, row.run_id, row.id)
 
 
+class Waiting(Protocol):
+    """An operation that is to be queued."""
+
+    @property
+    def cloud(self) -> str: ...
+
+    @property
+    def state(self) -> str: ...
+
+
+W = TypeVar("W", bound=Waiting)
+
+
+def shared(rows: Sequence[W], queued: Mapping[str, int], places: int) -> list[W]:
+    """What is queued now, so that no cloud takes the workers' `places` from another with operations that only wait.
+
+    As long as one cloud alone has something to do all of it is. What is under way already always is: somebody has to
+    watch it. `queued`: operations that have not begun, by their cloud.
+    """
+    clouds = {row.cloud for row in rows} | queued.keys()
+    if len(clouds) < 2:
+        return list(rows)
+    share = max(LEAST, places // len(clouds))
+    room = {cloud: share - queued.get(cloud, 0) for cloud in clouds}
+    out = []
+    for row in rows:
+        if row.state == "pending":
+            if room[row.cloud] <= 0:
+                continue
+            room[row.cloud] -= 1
+        out.append(row)
+    return out
+
+
+def _by_cloud(c: sa.Connection, queued: Collection[Place]) -> dict[str, int]:
+    """Of the queued operations those that have not begun, by their cloud."""
+    if not queued:
+        return {}
+    o = operations.c
+    wanted = sa.select(o.cloud, o.run_id, o.id).where(o.state == "pending")
+    rows = c.execute(wanted.where(o.run_id.in_(sorted({run for run, _ in queued}))))
+    return dict(Counter(row.cloud for row in rows if (row.run_id, row.id) in queued))
+
+
 def _left(c: sa.Connection, living: Collection[str], only: Collection[str] | None) -> list[Any]:
     """Operations that have to go on and that no living process has, but perhaps this one. In the plan's order.
 
     Of a run that is being stopped: only what is under way. Of a cancelled one all, so that each is told.
     """
     o, goes_on = operations.c, sa.or_(~runs.c.stopping, runs.c.cancelled, operations.c.state != "pending")
-    wanted = sa.select(o.run_id, o.id, o.seq, o.state, o.owner).join(runs, runs.c.id == o.run_id)
+    wanted = sa.select(o.run_id, o.id, o.seq, o.state, o.owner, o.cloud).join(runs, runs.c.id == o.run_id)
     wanted = wanted.where(runs.c.ended_at.is_(None), goes_on, o.state.not_in(list(OVER)))
     wanted = wanted.where(sa.or_(o.owner.is_(None), o.owner.not_in(list(living))))
     if only is not None:
