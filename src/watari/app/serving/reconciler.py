@@ -146,8 +146,6 @@ class Reconciler:
             return out
         for one in self.standing.approved():
             try:
-                if one.subjects & self._at_work():  # it waits for what goes on with one of its own
-                    continue
                 if (run := self._begun(one)) is not None:
                     out.append(run)
             except Transient as e:
@@ -322,6 +320,8 @@ class Reconciler:
             self.standing.conclude(one, "expired", "approved, and it could not begin in time", now)
             return None
         if stop_of(self.store, self.cloud.name) is not None:
+            return None
+        if one.subjects & self._at_work():  # it waits for what goes on with one of its own
             return None
         try:
             made = plan_of(self.store, one.id)
