@@ -30,7 +30,7 @@ from watari.policy.load import parse_policy
 LIMIT = 0.10  # of the minutes with nothing moved: Watari's own
 MINUTES = 30.0
 STEP_S = 2.0
-PERIODS_S = (600.0, 720.0, 900.0)  # of the waves that servers' demand follows, by role
+PERIOD_S = 600.0  # of the wave that demand follows: three peaks in half an hour, roles within minutes of each other
 POLICY = """
 name: lab-loop
 detect: {hold_rounds: 1, smoothing: 0 s}
@@ -39,7 +39,7 @@ look_ahead: {horizon: 0 s}
 serve: {every: 5 s, balance: automatic}
 """
 
-EPILOG = """The lab has to run (make lab). Every server asks for a share of its vCPUs that follows a wave of its role,
+EPILOG = """The lab has to run (make lab), best anew (watari lab reset): two hosts begin overloaded then. Every server asks for a share of its vCPUs that follows a wave of its role,
 with noise, so that hosts whose servers peak together starve them for minutes. `watari serve` looks after the lab
 meanwhile and nobody decides anything. Starved: over both thresholds of the policy, by the lab's own model of who gets
 what, every 2 s; once where the servers are, and once where they were at the beginning.
@@ -102,7 +102,7 @@ def demand(roles: Sequence[str], vcpus: NDArray[np.float64], at_s: float, chance
     share = []
     for role in roles:
         n = kinds.index(role)
-        wave = math.sin(2 * math.pi * at_s / PERIODS_S[n % len(PERIODS_S)] + 0.35 * n)
+        wave = math.sin(2 * math.pi * at_s / PERIOD_S + 0.35 * n)
         share.append(min(0.97, max(0.05, 0.55 + 0.42 * wave + chance.gauss(0, 0.02))))
     return np.array(share) * vcpus
 
