@@ -39,8 +39,8 @@ look_ahead: {horizon: 0 s}
 serve: {every: 5 s, balance: automatic}
 """
 
-EPILOG = """The lab has to run (make lab), best anew (watari lab reset): two hosts begin overloaded then. Every server asks
-for a share of its vCPUs that follows a wave of its role, with noise, so that hosts whose servers peak together starve
+EPILOG = """The lab has to run (make lab), best anew (watari lab reset): two hosts begin overloaded then. Every server
+asks for a share of its vCPUs that follows a wave of its role, with noise, so that hosts whose servers peak starve
 them for minutes. `watari serve` looks after the lab meanwhile and nobody decides anything. Starved: over both
 thresholds of the policy, by the lab's own model of who gets what, every 2 s; once where the servers are, and once
 where they were at the beginning.
