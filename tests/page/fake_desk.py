@@ -14,6 +14,7 @@ from watari.plan.plan import Plan
 from watari.plan.render import render
 from watari.web.api import models as m
 from watari.web.api.desk import By, Change
+from watari.web.api.paging import page_of
 from watari.web.hub import Hub
 
 OPEN = ("running", "cancelling", "stopped")
@@ -196,7 +197,7 @@ class FakeDesk:
 
     def plans(self, cloud: str | None, states: Sequence[str], after: str | None, limit: int) -> m.Items[m.Plan]:
         found = [p for p in self._plans.values() if cloud in (None, p.cloud) and (not states or p.state in states)]
-        return _page(sorted(found, key=lambda p: p.made_at, reverse=True), after, limit)
+        return page_of(sorted(found, key=lambda p: p.made_at, reverse=True), after, limit)
 
     def plan(self, id: str) -> m.PlanDetails:
         plan = self._plan(id)
@@ -226,7 +227,7 @@ class FakeDesk:
 
     def runs(self, cloud: str | None, only_open: bool, after: str | None, limit: int) -> m.Items[m.Run]:
         found = [r for r in self._runs.values() if cloud in (None, r.cloud) and (not only_open or r.state in OPEN)]
-        return _page(sorted(found, key=lambda r: r.started_at, reverse=True), after, limit)
+        return page_of(sorted(found, key=lambda r: r.started_at, reverse=True), after, limit)
 
     def run(self, id: str) -> m.RunDetails:
         with self.lock:
@@ -396,9 +397,3 @@ FINDINGS = [
         help="Say own_network: true in the cloud's section of clouds.yaml if they do not.",
     ),
 ]
-
-
-def _page(found: list[m.T], after: str | None, limit: int) -> m.Items[m.T]:
-    ids = [one.id for one in found]  # type: ignore[attr-defined]
-    rest = found[ids.index(after) + 1 :] if after in ids else found
-    return m.Items(items=rest[:limit], next=rest[limit - 1].id if len(rest) > limit else None)  # type: ignore[attr-defined]

@@ -5,13 +5,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from watari.app.demo import Demo
-from watari.jobs.balance import Explanation, Memory, explain, plan
-from watari.model.compute import ComputeSnapshot, Load, ServerId
+from watari.jobs.balance import Explanation, explain, plan
+from watari.model.compute import Load, ServerId
 from watari.model.reasons import Candidate
-from watari.plan.plan import Plan
-from watari.policy.values import Policy
 from watari.web import contract as page
-from watari.web.live import LiveFeed
+from watari.web.live import LiveFeed, Look
 
 OUTCOMES: dict[str, page.Outcome] = {"done": "done", "failed": "failed", "undone": "undone"}
 KINDS: dict[str, page.VerdictKind] = {
@@ -24,27 +22,15 @@ KINDS: dict[str, page.VerdictKind] = {
 MOST_MOVES = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """What a verdict rests on. `made` None: a calm round makes no plan; one is made to be explained."""
-
-    snapshot: ComputeSnapshot
-    policy: Policy
-    made: Plan | None
-    memory: Memory | None
-    acts: bool
-    now: datetime
-
-
 def server_details(
-    judged: Judged, id: str, history: Sequence[page.HistoryPoint], moves: Sequence[page.PastMove]
+    look: Look, id: str, now: datetime, history: Sequence[page.HistoryPoint], moves: Sequence[page.PastMove]
 ) -> page.ServerDetails | None:
-    """None for a server that the cloud does not have."""
-    snapshot, policy, memory = judged.snapshot, judged.policy, judged.memory
+    """None for a server that the cloud does not have. A calm look makes no plan; one is made to be explained."""
+    snapshot, policy, memory = look.snapshot, look.policy, look.memory
     server = snapshot.servers.get(ServerId(id))
     if server is None:
         return None
-    made = judged.made or plan(snapshot, policy, memory)
+    made = look.made or plan(snapshot, policy, memory)
     told = explain(snapshot, policy, made, server.id, memory)
     candidates = told.operation.candidates if told.operation else told.refusal.candidates if told.refusal else ()
     where = snapshot.hosts.get(server.host)
@@ -61,8 +47,8 @@ def server_details(
         "disk_gib": server.local_disk_gib,
         "orchestrator": ", ".join(one.orchestrator for one in snapshot.memberships.get(server.id, ())),
         "starved": told.kind in ("moves", "relieved", "refused") and all(c.met for c in told.checks[:2]),
-        "verdict": _verdict(told, flying=any(f.server == server.id for f in snapshot.flights), acts=judged.acts),
-        "load": _load(snapshot.loads.get(server.id), judged.now),
+        "verdict": _verdict(told, flying=any(f.server == server.id for f in snapshot.flights), acts=look.acts),
+        "load": _load(snapshot.loads.get(server.id), now),
         "rules": [{"name": c.name, "met": c.met, "value": c.value, "limit": c.limit} for c in told.checks],
         "candidates": [_candidate(c) for c in candidates],
         "candidates_note": "lowest score wins" if told.operation else "the nearest misses" if candidates else "",
@@ -81,17 +67,10 @@ class Inspector:
     def details(self, id: str) -> page.ServerDetails | None:
         """None for a server that the cloud does not have."""
         balancer = self.demo.balancer
-        if balancer.snapshot is None or ServerId(id) not in balancer.snapshot.servers:
+        if balancer.snapshot is None or balancer.memory is None or ServerId(id) not in balancer.snapshot.servers:
             return None
-        judged = Judged(
-            balancer.snapshot,
-            self.demo.policy,
-            balancer.plan,
-            balancer.memory,
-            self.demo.acting,
-            balancer.snapshot.taken_at,
-        )
-        return server_details(judged, id, self._history(id), self._moves(id))
+        look = Look(balancer.snapshot, balancer.memory, self.demo.policy, balancer.plan, self.demo.acting)
+        return server_details(look, id, look.snapshot.taken_at, self._history(id), self._moves(id))
 
     def _history(self, id: str) -> list[page.HistoryPoint]:
         s = self.demo.cloud.server_ids.index(ServerId(id))
@@ -135,8 +114,7 @@ def live_details(feed: LiveFeed, id: str) -> page.ServerDetails | None:
         for m in sorted(last.snapshot.past, key=lambda m: m.ended, reverse=True)
         if m.server == id
     ]  # fmt: skip
-    judged = Judged(last.snapshot, last.policy, last.made, last.memory, last.acts, datetime.now(UTC))
-    details = server_details(judged, id, (), moves)
+    details = server_details(last, id, datetime.now(UTC), (), moves)
     if details is not None and last.trouble:
         details["verdict"] = {"kind": "no data", "title": "Nothing is decided", "text": last.trouble}
     return details

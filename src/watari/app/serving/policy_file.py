@@ -2,6 +2,7 @@
 
 import logging
 import time
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import ClassVar, Generic, TypeVar
 
@@ -16,7 +17,7 @@ T = TypeVar("T")
 
 
 @dataclass(slots=True)
-class Followed(Generic[T]):
+class Followed(ABC, Generic[T]):
     """A file, read again at every look; the last text that could be read counts.
 
     Making one raises BadInput for a file that is wrong from the beginning.
@@ -35,13 +36,13 @@ class Followed(Generic[T]):
         self.text = self._seen = self.read()
         self.value = self.parse(*self.text)
 
+    @abstractmethod
     def read(self) -> tuple[str, str]:
         """The text as it is now, and its source. Raises BadInput."""
-        raise NotImplementedError
 
+    @abstractmethod
     def parse(self, text: str, source: str) -> T:
         """What it says. Raises BadInput."""
-        raise NotImplementedError
 
     def look(self) -> None:
         """Read it again. What is wrong with it then is the `problem`, and the value stays as it was.

@@ -1,9 +1,10 @@
 """What every route works with, and the dependencies that say who may call it."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
-from typing import Annotated, Final, TypeVar
+from functools import cache
+from typing import Annotated, Any, Final, TypeVar, cast
 
 import anyio
 import anyio.to_thread
@@ -89,9 +90,9 @@ class Api:
         self.refusals.give_back(address)
         return caller
 
-    async def read(self, request: Request, answer: type[T] | TypeAdapter[T], make: Callable[[], T]) -> Response:
+    async def read(self, request: Request, answer: type[T], make: Callable[[], T]) -> Response:
         """Answer a read, from what is kept if it is fresh: all who may read see the same."""
-        adapter = answer if isinstance(answer, TypeAdapter) else _adapter(answer)
+        adapter: TypeAdapter[T] = _adapter(cast(Hashable, answer))
         key = (request.scope["path"], request.scope["query_string"])
         body = await self.fresh.get(key, lambda: adapter.dump_json(make()), self._reading)
         return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
@@ -161,13 +162,11 @@ def by(request: Request, caller: Caller) -> By:
     return By(caller.user, address_of(request))
 
 
-def _adapter(answer: type[T]) -> TypeAdapter[T]:
-    if answer not in _ADAPTERS:
-        _ADAPTERS[answer] = TypeAdapter(answer)
-    return _ADAPTERS[answer]
+@cache
+def _adapter(answer: Any) -> TypeAdapter[Any]:
+    """Made once for each kind of answer: that takes longer than most answers."""
+    return TypeAdapter(answer)
 
-
-_ADAPTERS: dict[type, TypeAdapter] = {}  # type: ignore[type-arg]
 
 Ctx = Annotated[Api, Depends(api_of)]
 Reader = Annotated[Caller, Depends(allowed("read"))]

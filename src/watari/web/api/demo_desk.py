@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TypeVar
 
 from watari.act.journal import Run
 from watari.app.demo import Demo
@@ -13,11 +12,11 @@ from watari.policy.load import parse_policy, policy_text, shipped_policies
 from watari.web.api import models as m
 from watari.web.api import views
 from watari.web.api.desk import By, Change
+from watari.web.api.paging import page_of
 from watari.web.hub import Hub
 
 NAME = "demo"  # in addresses; the page's title says which simulated cloud it is
 KEPT = 200  # plans and runs that are listed
-T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -60,7 +59,9 @@ class DemoDesk:
 
     def plans(self, cloud: str | None, states: Sequence[str], after: str | None, limit: int) -> m.Items[m.Plan]:
         found = [self._plan(plan) for plan in self._all_plans().values()]
-        return _page([p for p in found if cloud in (None, p.cloud) and (not states or p.state in states)], after, limit)
+        return page_of(
+            [p for p in found if cloud in (None, p.cloud) and (not states or p.state in states)], after, limit
+        )
 
     def plan(self, id: str) -> m.PlanDetails:
         if (plan := self._all_plans().get(id)) is None:
@@ -80,7 +81,7 @@ class DemoDesk:
     def runs(self, cloud: str | None, only_open: bool, after: str | None, limit: int) -> m.Items[m.Run]:
         found = [self._run(run) for run in self._all_runs()]
         wanted = [r for r in found if cloud in (None, r.cloud) and (r.ended_at is None or not only_open)]
-        return _page(wanted, after, limit)
+        return page_of(wanted, after, limit)
 
     def run(self, id: str) -> m.RunDetails:
         run = self._found_run(id)
@@ -259,14 +260,6 @@ class DemoDesk:
     def _known(self, cloud: str) -> None:
         if cloud != NAME:
             raise NotFound(f"the demo has one cloud, {NAME}")
-
-
-def _page(found: Sequence[T], after: str | None, limit: int) -> m.Items[T]:
-    """The items that come after the one with the id `after`."""
-    ids = [one.id for one in found]  # type: ignore[attr-defined]
-    start = ids.index(after) + 1 if after in ids else 0
-    part = list(found[start : start + limit])
-    return m.Items(items=part, next=ids[start + limit - 1] if len(found) > start + limit else None)
 
 
 def _key(change: Change) -> tuple[str, ...]:

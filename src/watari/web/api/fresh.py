@@ -22,6 +22,14 @@ class _Made:
     body: "asyncio.Future[bytes]"
     until: float
 
+    def fail(self, error: BaseException) -> None:
+        """Tell those who wait for it, if anybody does."""
+        if isinstance(error, Exception):
+            self.body.set_exception(error)
+            self.body.exception()  # else it is said of one that nobody waits for that it was never asked about
+        else:
+            self.body.cancel()
+
 
 @dataclass(slots=True)
 class Fresh:
@@ -44,8 +52,7 @@ class Fresh:
             body = await anyio.to_thread.run_sync(make, limiter=limiter)
         except BaseException as e:
             self._drop(key, made)
-            made.body.set_exception(e) if isinstance(e, Exception) else made.body.cancel()
-            made.body.exception() if isinstance(e, Exception) else None  # nobody else may wait for it
+            made.fail(e)
             raise
         made.body.set_result(body)
         made.until = time.monotonic() + self.fresh_s

@@ -25,6 +25,7 @@ from watari.web.api import views
 from watari.web.api.asked import made_plan
 from watari.web.api.changes import Watcher, journal_lines
 from watari.web.api.desk import By, Change
+from watari.web.api.paging import cut
 from watari.web.api.what_if import WhatIf
 from watari.web.hub import Hub
 
@@ -83,8 +84,7 @@ class StoreDesk:
 
     def plans(self, cloud: str | None, states: Sequence[str], after: str | None, limit: int) -> m.Items[m.Plan]:
         found = list_proposals(self.store, cloud=cloud, states=states, after=after, limit=limit + 1)
-        items = [views.plan(one, self.now()) for one in found[:limit]]
-        return m.Items(items=items, next=items[-1].id if len(found) > limit else None)
+        return cut([views.plan(one, self.now()) for one in found], limit)
 
     def plan(self, id: str) -> m.PlanDetails:
         return views.plan_details(views.plan(find_proposal(self.store, id), self.now()), proposed_plan(self.store, id))
@@ -112,8 +112,7 @@ class StoreDesk:
 
     def runs(self, cloud: str | None, only_open: bool, after: str | None, limit: int) -> m.Items[m.Run]:
         found = list_runs(self.store, cloud=cloud, only_open=only_open, after=after, limit=limit + 1)
-        items = [views.run(row) for row in found[:limit]]
-        return m.Items(items=items, next=items[-1].id if len(found) > limit else None)
+        return cut([views.run(row) for row in found], limit)
 
     def run(self, id: str) -> m.RunDetails:
         row = self._row(id)

@@ -46,9 +46,8 @@ Open = Callable[..., Office]
 
 
 @pytest.fixture
-def office(sit: Sit, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
+def office(sit: Sit) -> Iterator[Open]:
     """Makes offices: `office("approve", rate="5/minute")`."""
-    monkeypatch.setattr("watari.web.api.streams.LOOK_S", 0.05)
     with ExitStack() as stack:
 
         def new(mode: str = "approve", rate: str = "10000/second", more: str = "") -> Office:
@@ -58,7 +57,7 @@ def office(sit: Sit, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
             hub.details = lambda id: live_details(feed, id)
             store_desk = StoreDesk(desk.store, {NAME: Served(desk.reconciler.policy, hub)})
             api = Api(store_desk, KnownTokens(), Rules(operators_project="operators"), Rates(rate))
-            api.fresh.fresh_s = 0.0
+            api.fresh.fresh_s, api.streams.look_s = 0.0, 0.05
 
             def closing() -> None:
                 hub.close()
