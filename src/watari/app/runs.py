@@ -10,7 +10,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from watari.act.durable.asking import ask_to_cancel, ask_to_stop
+from watari.act.durable.asking import ask_to_stop
 from watari.act.durable.books import Books, holders
 from watari.act.durable.carrying import Context
 from watari.act.durable.engine import AT_ONCE, Engine
@@ -134,9 +134,8 @@ def work(store: Store, ended: threading.Event, say: Callable[[str], None], at_on
         engine.finish()
 
 
-def cancel(store: Store, run_id: str, watch: Watch) -> Run | None:
-    """Stop what is under way, skip what has not begun. None: another process works on it, and was told."""
-    ask_to_cancel(store, run_id)
+def give_up(store: Store, run_id: str, watch: Watch) -> Run | None:
+    """Bring a run that was given up (ask_to_cancel) to its end. None: another process works on it, and was told."""
     try:
         return carry_out(store, run_id, watch, lambda: False)
     except Busy:

@@ -145,7 +145,7 @@ class RunsCancel(WatariCommand):
             row = database.find_run(store, parsed_args.run)
             with audited(store, actor(), "cancel run", row.id, parsed_args.why, row.cloud):
                 ask_to_cancel(store, row.id)
-            run = runs.cancel(store, row.id, lambda run, now: None)
+            run = runs.give_up(store, row.id, lambda run, now: None)
             if run is None:
                 self.hint(f"told; watch it with `watari runs show {row.id}`")
                 return DONE

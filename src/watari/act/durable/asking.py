@@ -23,11 +23,23 @@ def ask_to_go_on(store: Store, run_id: str) -> None:
     _ask(store, run_id, runs.c.cancelled.is_(False), stopping=False, epoch=runs.c.epoch + 1)
 
 
+def reopen(store: Store, run_id: str) -> None:
+    """A run goes on, given up or not: it is not being stopped any more. Raises NotFound."""
+    again = runs.update().where(runs.c.id == run_id).values(epoch=runs.c.epoch + 1, stopping=False)
+    with store.writing() as c:
+        if not c.execute(again).rowcount:
+            raise _unknown(run_id)
+
+
 def _ask(store: Store, run_id: str, only: "sa.ColumnElement[bool]", **change: object) -> None:
     t = runs.c
     with store.writing() as c:
         if c.execute(runs.update().where(t.id == run_id, t.ended_at.is_(None), only).values(change)).rowcount:
             return
     if (row := next(iter(list_runs(store, ids=[run_id])), None)) is None:
-        raise NotFound(f'no run "{run_id}"; see `watari runs list`')
+        raise _unknown(run_id)
     raise BadInput(f"{run_id} is {'being given up' if row.ended_at is None else f'over ({row.state})'}")
+
+
+def _unknown(run_id: str) -> NotFound:
+    return NotFound(f'no run "{run_id}"; see `watari runs list`')

@@ -9,6 +9,7 @@ from typing import Final
 
 from dbos import DBOS, DBOSConfig, error
 
+from watari.act.durable.asking import reopen
 from watari.act.durable.carrying import Carrier, Context
 from watari.act.durable.lease import TTL_S, Lease
 from watari.act.durable.queue import APPLICATION, UNDER_WAY, VERSION, WAITING, WORKFLOW, Queue
@@ -78,7 +79,7 @@ class Engine:
         An operation that somebody carries out already is left to him: claiming decides, not the queue.
         """
         assert self._queue is not None, "started"
-        self._queue.reopen(run_id)
+        reopen(self.store, run_id)
         return self._queue.fill({run_id})
 
     def take_up(self, run_id: str) -> int:

@@ -17,7 +17,6 @@ from watari.act.durable.lease import Lease, bury
 from watari.act.durable.store import Store
 from watari.act.durable.tables import operations, runs
 from watari.act.journal import OVER
-from watari.errors import NotFound
 
 log = logging.getLogger(__name__)
 APPLICATION: Final = "watari"
@@ -47,13 +46,6 @@ class Queue:
         self._client = DBOSClient(
             system_database_engine=self.store.engine, application_name=APPLICATION, retry_connection_errors=False
         )
-
-    def reopen(self, run_id: str) -> None:
-        """A run goes on: it is not being stopped any more. Raises BadInput for an unknown id."""
-        again = runs.update().where(runs.c.id == run_id).values(epoch=runs.c.epoch + 1, stopping=False)
-        with self.store.writing() as c:
-            if not c.execute(again).rowcount:
-                raise NotFound(f'no run "{run_id}"; see `watari runs list`')
 
     def fill(self, only: Collection[str] | None = None, but: Collection[str] = ()) -> int:
         """Queue whatever has to go on and nobody has, of all runs or of `only` some, `but` these; returns how many.
