@@ -30,9 +30,11 @@ def apply(
     watch: Watch,
     stopping: Stopping,
     say: Say = lambda line: None,
-    actor: Actor | None = None,
+    asked: tuple[Actor, str] = (NOBODY, ""),
 ) -> Applied:
     """Carry a plan out. On a real cloud it becomes a run in the database, which survives this process.
+
+    `asked`: by whom and why, for the record of changes.
 
     Raises Stale when the plan has expired, belongs to another policy, or its servers are gone or were resized, and Busy
     while another process works there.
@@ -43,7 +45,7 @@ def apply(
     cloud = check_fresh(plan, policy, cloud_name)
     with opened(database) as store:
         seen = look_before(cloud)
-        with audited(store, actor or NOBODY, "apply plan", plan.id, "", cloud.name):
+        with audited(store, asked[0], "apply plan", plan.id, asked[1], cloud.name):
             run_id, new = runs.begin(store, plan, cloud, policy_text(policy_ref), starved_in(seen, policy))
         if new:  # else some of it is done already: what is seen now is no "before"
             note_before(store, run_id, plan, cloud, seen)

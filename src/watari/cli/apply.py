@@ -51,6 +51,7 @@ class Apply(WatariCommand):
         add_policy(parser)
         add_database(parser)
         parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
+        parser.add_argument("--why", metavar="TEXT", default="", help="for the record of changes (watari audit)")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
@@ -71,8 +72,9 @@ class Apply(WatariCommand):
             self.hint("nothing was done")
             return INTERRUPTED
         place = parsed_args.policy, parsed_args.cloud, parsed_args.database
+        asked = actor(), parsed_args.why
         return carried_out(
-            self, lambda watch, stopping, say: apply(plan, *place, watch, stopping, say, actor()), parsed_args.plan
+            self, lambda watch, stopping, say: apply(plan, *place, watch, stopping, say, asked), parsed_args.plan
         )
 
 

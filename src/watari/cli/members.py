@@ -2,12 +2,13 @@
 
 import argparse
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 from watari.cli.base import WatariCommand, WatariLister
 from watari.cli.exits import DONE
-from watari.cli.options import add_cloud, add_policy, check_cloud
-from watari.errors import BadInput
+from watari.cli.options import actor, add_cloud, add_database, add_policy, check_cloud
+from watari.errors import BadInput, WatariError
 
 COLUMNS = ("Orchestrator", "Member", "Server", "State", "Note")
 
@@ -67,19 +68,37 @@ class MembersAttach(WatariCommand):
             help="even if nobody noted that watari took it out (HAProxy, hooks)",
         )
         add_cloud(parser, "whose server it is")
+        parser.add_argument("--why", metavar="TEXT", default="", help="for the record of changes (watari audit)")
         add_policy(parser)
+        add_database(parser)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
+        from watari.app.clouds import is_sim
         from watari.app.members import attach
         from watari.policy.load import load_policy
 
         patience_s = load_policy(parsed_args.policy).orchestration.attach_deadline_s
         cloud = _cloud(parsed_args)
         anyway = parsed_args.anyway
-        done = attach(cloud, parsed_args.member, parsed_args.orchestrator, patience_s, self.hint, anyway=anyway)
+        with ExitStack() as stack:
+            if not is_sim(cloud.name):
+                self._written_down(stack, parsed_args)
+            done = attach(cloud, parsed_args.member, parsed_args.orchestrator, patience_s, self.hint, anyway=anyway)
         self.stdout.write(f"{parsed_args.member} is back in {', '.join(done)}\n")
         return DONE
+
+    def _written_down(self, stack: ExitStack, parsed_args: argparse.Namespace) -> None:
+        """In the record of changes, if there can be one: a server that is out of service does not wait for a disk."""
+        from watari.act.durable.audit import audited
+        from watari.app import database
+
+        try:
+            store = stack.enter_context(database.opened(parsed_args.database))
+            what = ("attach member", parsed_args.member, parsed_args.why, parsed_args.cloud)
+            stack.enter_context(audited(store, actor(), *what))
+        except WatariError as e:
+            self.hint(f"this is not in the record of changes: {e}")
 
 
 def _cloud(parsed_args: argparse.Namespace) -> Any:

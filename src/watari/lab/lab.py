@@ -223,8 +223,11 @@ class Lab:
             bringup.wait([name for name in self.services.units if name not in self.services.forked])
             bringup.computes_up()
             write_json(self.paths.dead, [])
-        except BaseException:
+        except BaseException as e:
             bringup.roll_back()
+            if isinstance(e, UNREACHABLE):
+                text = f"the lab's own APIs do not answer in time: {e}; is the machine busy? then again: watari lab up"
+                raise Permanent(text) from e
             raise
         if not bringup.started:
             self._say("everything ran already")

@@ -13,6 +13,7 @@ from watari.act.durable.leading import Place
 from watari.act.durable.lease import Lease
 from watari.act.durable.proposals import ProposalState, propose, settle
 from watari.act.durable.store import Store
+from watari.app.clouds import open_cloud
 from watari.app.plans import load_plan
 from watari.cli.options import whoami
 from watari.plan.plan import Plan
@@ -204,3 +205,22 @@ def test_an_api_that_cannot_be_served_is_said_at_once(
     ended = run("serve", "--cloud", "prod", *options)
     assert ended.code == 2
     assert words in ended.err
+
+
+def test_putting_a_member_back_is_written_down_if_that_can_be(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    cloud = open_cloud("sim:3")
+    cloud.name = "prod"
+    monkeypatch.setattr("watari.app.clouds.open_cloud", lambda name: cloud)
+    words = ("members", "attach", "node-7", "--cloud", "prod", "--why", "it is mended")
+    assert run(*words).code == 2
+    (row,) = json.loads(run("audit", "-f", "json").out)
+    assert (row["Action"], row["Subject"], row["Why"], row["Cloud"]) == (
+        "attach member",
+        "node-7",
+        "it is mended",
+        "prod",
+    )
+    assert "node-7" in row["Outcome"], "why not"
+    ended = run(*words, "--database", "/proc/none/runs.db")
+    assert "this is not in the record of changes: " in ended.err
+    assert "node-7" in ended.err.splitlines()[-1], "it was tried all the same"

@@ -64,10 +64,7 @@ def audited(
     except BaseException as e:
         _conclude(store, n[0], f"failed: {type(e).__name__}")
         raise
-    try:
-        _conclude(store, n[0], ": ".join((DONE, *came_of_it)))
-    except WatariError as e:  # it was made: that is what the caller has to know
-        log.warning("%s of %s was made, and this could not be written down: %s", action, subject, e)
+    _conclude(store, n[0], ": ".join((DONE, *came_of_it)))
 
 
 def audit_lines(store: Store, *, before: int | None = None, limit: int = 50) -> list[Line]:
@@ -80,8 +77,12 @@ def audit_lines(store: Store, *, before: int | None = None, limit: int = 50) -> 
 
 
 def _conclude(store: Store, n: int, outcome: str) -> None:
-    with store.writing() as c:
-        c.execute(audit.update().where(audit.c.n == n).values(outcome=outcome))
+    """What came of a change matters more to its caller than whether that can be written down."""
+    try:
+        with store.writing() as c:
+            c.execute(audit.update().where(audit.c.n == n).values(outcome=outcome))
+    except WatariError as e:
+        log.warning("change %d stays without an outcome (%s) in the record: %s", n, outcome, e)
 
 
 def _line(row: "sa.Row[tuple[object, ...]]") -> Line:
