@@ -279,6 +279,12 @@ class FakeDesk:
     def policies(self) -> Sequence[str]:
         return []
 
+    def snapshot(self, cloud: str) -> bytes | None:
+        return None
+
+    def histories(self) -> Sequence[m.History]:
+        return []
+
     def forget(self, cloud: str, by: By) -> None:
         raise BadInput(f"{cloud} is looked after")
 

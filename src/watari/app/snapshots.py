@@ -3,7 +3,7 @@
 import json
 
 from watari.app.clouds import open_cloud
-from watari.drivers.snapshot_file import snapshot_json_schema, write_snapshot
+from watari.drivers.snapshot_file import snapshot_bytes, snapshot_json_schema, write_snapshot
 from watari.model.compute import ComputeSnapshot
 
 
@@ -13,6 +13,11 @@ def export_snapshot(cloud: str, path: str) -> ComputeSnapshot:
     snapshot = opened.snapshot()
     write_snapshot(snapshot, path)
     return snapshot
+
+
+def snapshot_file(snapshot: ComputeSnapshot) -> bytes:
+    """What `watari snapshot` would write of it."""
+    return snapshot_bytes(snapshot)
 
 
 def snapshot_schema() -> str:

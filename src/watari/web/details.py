@@ -1,16 +1,20 @@
 """What the inspector shows of one server: verdict, rules, candidates, history."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from watari.app.demo import Demo
+from watari.app.history.one_server import points
+from watari.errors import WatariError
 from watari.jobs.balance import Explanation, explain, plan
 from watari.model.compute import Load, ServerId
 from watari.model.reasons import Candidate
 from watari.web import contract as page
 from watari.web.live import LiveFeed, Look
 
+log = logging.getLogger(__name__)
 OUTCOMES: dict[str, page.Outcome] = {"done": "done", "failed": "failed", "undone": "undone"}
 KINDS: dict[str, page.VerdictKind] = {
     "moves": "planned",
@@ -103,7 +107,7 @@ class Inspector:
 
 
 def live_details(feed: LiveFeed, id: str) -> page.ServerDetails | None:
-    """One server of a real cloud, as of the last look; its moves are the cloud's own record."""
+    """One server of a real cloud, as of the last look; moves are the cloud's own record, the curve is the history's."""
     if (last := feed.last) is None:
         return None
     moves: list[page.PastMove] = [
@@ -114,10 +118,21 @@ def live_details(feed: LiveFeed, id: str) -> page.ServerDetails | None:
         for m in sorted(last.snapshot.past, key=lambda m: m.ended, reverse=True)
         if m.server == id
     ]  # fmt: skip
-    details = server_details(last, id, datetime.now(UTC), (), moves)
+    now = datetime.now(UTC)
+    details = server_details(last, id, now, _kept(feed, id, now), moves)
     if details is not None and last.trouble:
         details["verdict"] = {"kind": "no data", "title": "Nothing is decided", "text": last.trouble}
     return details
+
+
+def _kept(feed: LiveFeed, id: str, now: datetime) -> list[page.HistoryPoint]:
+    """What `watari serve` has kept of a server; nothing while the database does not answer: the rest is known."""
+    try:
+        found = points(feed.store, feed.cloud, id, now)
+    except WatariError as e:
+        log.warning("the history of %s in %s: %s", id, feed.cloud, e)
+        return []
+    return [{"t": point.at.isoformat(), "steal": point.steal, "per_vcpu": point.load_per_vcpu} for point in found]
 
 
 def _verdict(told: Explanation, *, flying: bool, acts: bool) -> page.Verdict:

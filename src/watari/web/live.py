@@ -59,6 +59,11 @@ class LiveFeed:
     def __post_init__(self) -> None:
         self._at_look, self._between = _Records(self.store, self.cloud), _Records(self.store, self.cloud)
 
+    @property
+    def snapshot(self) -> ComputeSnapshot | None:
+        """What the last look that could has read."""
+        return None if self.last is None else self.last.snapshot
+
     def look(self, seen: Reconciler) -> None:
         """Show what a look has found; nothing new while the cloud does not answer: the page says how old it is."""
         if seen.snapshot is None or seen.memory is None:

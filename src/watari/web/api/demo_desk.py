@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from watari.act.journal import Run
 from watari.app.demo import Demo
+from watari.app.snapshots import snapshot_file
 from watari.errors import BadInput, NotFound
 from watari.plan.plan import Plan
 from watari.policy.load import parse_policy, policy_text, shipped_policies
@@ -51,6 +52,14 @@ class DemoDesk:
     def hub(self, cloud: str) -> Hub | None:
         self._known(cloud)
         return self.hub_
+
+    def snapshot(self, cloud: str) -> bytes | None:
+        self._known(cloud)
+        last = self.demo.balancer.snapshot
+        return None if last is None else snapshot_file(last)
+
+    def histories(self) -> Sequence[m.History]:
+        return []
 
     def forget(self, cloud: str, by: By) -> None:
         raise BadInput("the demo looks after its cloud: end it with Ctrl-C")

@@ -249,6 +249,18 @@ class PolicyShown(Answer):
     text: str
 
 
+class History(Answer):
+    """What is kept of a cloud's past. `covered`: the share (0-1) of the time in which somebody looked."""
+
+    cloud: str
+    begins: datetime
+    ends: datetime
+    slots: int
+    covered: float
+    servers: int
+    mib: float
+
+
 class WhatIf(Request):
     """Play a cloud's last days, as its controller has kept them, under another policy: a text, or a shipped name."""
 

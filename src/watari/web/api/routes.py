@@ -2,7 +2,7 @@
 
 import gzip
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
@@ -92,6 +92,23 @@ async def server(api: Ctx, caller: Reader, cloud: CloudName, server: ServerId) -
         return dict(details)
 
     return await api.look(found)
+
+
+@router.get(
+    "/clouds/{cloud}/snapshot", tags=["clouds"], response_class=Response, responses={200: {"model": dict[str, Any]}}
+)
+async def snapshot(api: Ctx, caller: Reader, cloud: CloudName) -> Response:
+    """The last reading of the cloud as a snapshot file: `watari plan balance --snapshot FILE` plans on it."""
+    body = await api.look(lambda: api.desk.snapshot(cloud))
+    if body is None:
+        raise Transient(f"{cloud} has not been looked at here yet: GET /v1/clouds/{cloud} says who looks after it")
+    return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+@router.get("/history", tags=["history"], response_model=m.Items[m.History])
+async def histories(request: Request, api: Ctx, caller: Reader) -> Response:
+    """What is kept of each cloud's past; POST /v1/policies/replay plays it, and each server shows its part."""
+    return await api.read(request, m.Items[m.History], lambda: m.Items(items=list(api.desk.histories())))
 
 
 @router.get("/stops", tags=["stop switch"], response_model=m.Items[m.Stop])

@@ -95,7 +95,7 @@ def served(
     loopback, door = _door(settings)
     rules, rates = Rules(settings.rules, settings.operators_project), Rates(settings.rate)
     feeds = {name: _feed(store, name) for name in files}
-    desk = StoreDesk(store, {name: Served(files[name], feed.hub) for name, feed in feeds.items()})
+    desk = StoreDesk(store, {name: Served(files[name], feed) for name, feed in feeds.items()})
     api = Api(desk, door, rules, rates)
     pictures = Pictures(store, feeds)
 

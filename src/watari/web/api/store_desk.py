@@ -9,6 +9,7 @@ from typing import Final
 
 from watari.act.durable.asking import ask_to_cancel, ask_to_go_on, ask_to_stop
 from watari.act.durable.audit import Actor, audit_lines, audited
+from watari.act.durable.histories import all_kept
 from watari.act.durable.leading import forget, is_elsewhere, last_seen
 from watari.act.durable.proposals import ASKED, decide, find_proposal, list_proposals, propose, proposed_plan
 from watari.act.durable.records import RunRow, list_runs, load_run
@@ -17,6 +18,7 @@ from watari.act.durable.store import Store
 from watari.app.runs import undo_plan
 from watari.app.serving.policy_file import PolicyFile
 from watari.app.serving.status import statuses
+from watari.app.snapshots import snapshot_file
 from watari.errors import BadInput, Busy, NotFound
 from watari.plan.plan import Plan
 from watari.policy.load import parse_policy, policy_text, shipped_policies
@@ -28,6 +30,7 @@ from watari.web.api.desk import By, Change
 from watari.web.api.paging import cut
 from watari.web.api.what_if import WhatIf
 from watari.web.hub import Hub
+from watari.web.live import LiveFeed
 
 IN_FORCE: Final = "in force:"
 AT_ONCE: Final = 2  # plans that people ask for: each reads a whole cloud
@@ -35,10 +38,10 @@ AT_ONCE: Final = 2  # plans that people ask for: each reads a whole cloud
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A cloud that this process looks after, or would: its policy as it is in force, and the picture for the page."""
+    """A cloud that this process looks after, or would: its policy as it is in force, and what was seen of it."""
 
     policy: PolicyFile
-    hub: Hub
+    feed: LiveFeed
 
 
 @dataclass(slots=True)
@@ -72,7 +75,15 @@ class StoreDesk:
             if all(seen.cloud != cloud for seen in last_seen(self.store)):
                 raise self._unknown(cloud)
             return None
-        return None if is_elsewhere(self.store, cloud) else self.served[cloud].hub
+        return None if is_elsewhere(self.store, cloud) else self.served[cloud].feed.hub
+
+    def snapshot(self, cloud: str) -> bytes | None:
+        if self.hub(cloud) is None or (last := self.served[cloud].feed.snapshot) is None:
+            return None
+        return snapshot_file(last)
+
+    def histories(self) -> Sequence[m.History]:
+        return [views.history(kept) for kept in all_kept(self.store)]
 
     def forget(self, cloud: str, by: By) -> None:
         if all(status.cloud != cloud for status in statuses(self.store)):

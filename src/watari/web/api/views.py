@@ -4,10 +4,12 @@ from datetime import datetime
 from typing import Any, cast
 
 from watari.act.durable.audit import Line
+from watari.act.durable.histories import Kept
 from watari.act.durable.proposals import OPEN, Proposal
 from watari.act.durable.records import RunRow
 from watari.act.durable.stops import Stop
 from watari.act.journal import OperationRecord, StepRecord, in_words
+from watari.app.history.slots import SLOT_S, moment
 from watari.app.serving.status import Status
 from watari.plan.codec import plan_to_dict
 from watari.plan.plan import Plan
@@ -101,6 +103,19 @@ def operation(record: OperationRecord, run: str, cloud: str) -> m.Operation:
         expected_s=op.cost.seconds,
         out_of_service=record.leaves_out,
         steps=[_step(r) for r in record.steps],
+    )
+
+
+def history(kept: Kept) -> m.History:
+    first, end = moment(kept.first), moment(kept.last + SLOT_S)
+    return m.History(
+        cloud=kept.cloud,
+        begins=first,
+        ends=end,
+        slots=kept.slots,
+        covered=round(kept.slots * SLOT_S / (end - first).total_seconds(), 3),
+        servers=kept.servers,
+        mib=round(kept.size / 2**20, 2),
     )
 
 

@@ -55,7 +55,7 @@ def office(sit: Sit) -> Iterator[Open]:
             hub = Hub()
             feed = LiveFeed(desk.store, NAME, hub)
             hub.details = lambda id: live_details(feed, id)
-            store_desk = StoreDesk(desk.store, {NAME: Served(desk.reconciler.policy, hub)})
+            store_desk = StoreDesk(desk.store, {NAME: Served(desk.reconciler.policy, feed)})
             api = Api(store_desk, KnownTokens(), Rules(operators_project="operators"), Rates(rate))
             api.fresh.fresh_s, api.streams.look_s = 0.0, 0.05
 

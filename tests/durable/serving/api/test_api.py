@@ -3,6 +3,7 @@
 import json
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import httpx
 import pytest
@@ -12,6 +13,7 @@ from durable.serving.metered_cloud import NAME
 from watari.act.durable.audit import audit_lines
 from watari.act.durable.stops import stop_of
 from watari.act.durable.tables import controllers, operations, proposals, runs
+from watari.drivers.snapshot_file import read_snapshot
 from watari.plan.codec import plan_from_dict
 
 
@@ -315,3 +317,17 @@ def test_an_asked_plan_without_operations_is_there_to_be_read_and_expires(
         here.look()
     with here.desk.store.reading() as c:
         assert c.execute(proposals.select()).one().state == "expired"
+
+
+def test_the_last_reading_can_be_planned_on_elsewhere(office: Open, tmp_path: Path) -> None:
+    here = office()
+    with here.client() as client:
+        assert client.get(f"/v1/clouds/{NAME}/snapshot").status_code == 503, "nobody has looked yet"
+        here.look()
+        answer = client.get(f"/v1/clouds/{NAME}/snapshot")
+    file = tmp_path / "cloud.json"
+    file.write_bytes(answer.content)
+    snapshot, _ = read_snapshot(file)
+    assert here.feed.snapshot is not None
+    assert snapshot.servers.keys() == here.feed.snapshot.servers.keys()
+    assert snapshot.loads.keys() == here.feed.snapshot.loads.keys()

@@ -41,6 +41,21 @@ def test_the_last_days_are_played_under_another_policy(office: Open) -> None:
     assert any("3 servers" in note for note in played["notes"])
 
 
+def test_the_past_is_listed_and_a_server_shows_its_part(office: Open) -> None:
+    here = office()
+    here.look()
+    kept(here)
+    with here.client("reading") as client:
+        (history,) = client.get("/v1/history").json()["items"]
+        assert (history["cloud"], history["servers"]) == (NAME, 3)
+        assert 12 * HOURS - 1 <= history["slots"] <= 12 * HOURS + 1
+        curve = client.get(f"/v1/clouds/{NAME}/servers/s0").json()["history"]
+        assert len(curve) == history["slots"]
+        assert all(abs(point["steal"] - 0.33) < 0.01 and abs(point["per_vcpu"] - 1.5) < 0.05 for point in curve)
+        assert [point["t"] for point in curve] == sorted(point["t"] for point in curve)
+        assert client.get(f"/v1/clouds/{NAME}/servers/s7").json()["history"] == [], "it is not in the history"
+
+
 def test_what_cannot_be_played_is_told_and_two_at_a_time_are_not(office: Open) -> None:
     here = office()
     with here.client() as client:
