@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from unit.web.fake_feed import FakeFeed
 from watari.plan.plan import Plan
@@ -68,81 +69,53 @@ def story(feed: FakeFeed, run: str, now: datetime) -> list[m.Operation]:
 def _one(
     run: str, n: int, name: str, way: tuple[str, str], begun: datetime, now: datetime, subject: str
 ) -> m.Operation:
-    def at(seconds: float) -> datetime:
-        return begun + timedelta(seconds=seconds)
-
+    """The n-th operation of the story: the first are done, one was undone, some go on, the last wait."""
     move, left, back = f"live-migrate {way[0]} -> {way[1]}", f"detach {name} from haproxy", f"attach {name} to haproxy"
-    off, long = step(left, "done", at(0), at(9)), 96 + 17 * (n % 4)
     mib = 18_841.6 * (1 + n % 3)
+
+    def told(state: m.OperationState, steps: list[m.Step], **more: Any) -> m.Operation:
+        return operation(run, n, name, way, state, steps, subject=subject, mib=mib, **more)
+
     if n >= 13:
         waits = [step(one, "pending", None) for one in (left, move, back)]
-        return operation(
-            run,
-            n,
-            name,
-            way,
-            "pending",
-            waits,
-            subject=subject,
-            waits="moves in az2: 3 of 3 at once",
-            mib=mib,
-            expected_s=60.0,
-        )
+        return told("pending", waits, waits="moves in az2: 3 of 3 at once", expected_s=60.0)
+    off = step(left, "done", begun, begun + timedelta(seconds=9))
     if n >= 7:
-        stalled, share = n == 10, (0.63, 0.84, 0.41, 0.97, 0.52, 0.29)[n - 7]
-        rate = 21.0 if stalled else 380.0 + 17 * (n % 5)
-        going = step(
-            move,
-            "running",
-            at(34 if stalled else 9),
-            attempts=2 if stalled else 1,
-            asked_at=at(9),
-            moved_at=now - timedelta(seconds=130 if stalled else 2),
-            done_mib=share * mib,
-            total_mib=mib,
-            rate_mib_s=rate,
-            eta_s=None if stalled else (1 - share) * mib / rate,
-            note="memory changes faster than it is copied" if stalled else "",
-        )
-        return operation(
-            run, n, name, way, "running", [off, going, step(back, "pending", None)], subject=subject, mib=mib
-        )
+        return told("running", [off, _going(move, n, mib, begun, now), step(back, "pending", None)])
     if n == 5:
-        failed = step(
-            move, "failed", at(120), at(160), attempts=3, asked_at=at(9), note="no network path on port 49152"
-        )
-        return operation(
-            run,
-            n,
-            name,
-            way,
-            "undone",
-            [off, failed, step(back, "undone", at(161), at(176))],
-            subject=subject,
-            note="3 attempts, no network path on port 49152",
-            mib=mib,
-        )
-    tries = 2 if n == 2 else 1
-    moved = step(
-        move,
-        "done",
-        at(9 + 60 * (tries - 1)),
-        at(9 + long),
-        attempts=tries,
-        asked_at=at(9),
-        done_mib=mib,
-        total_mib=mib,
-    )
-    return operation(
-        run,
-        n,
-        name,
-        way,
-        "done",
-        [off, moved, step(back, "done", at(9 + long), at(24 + long))],
-        subject=subject,
-        mib=mib,
-    )
+        why = "no network path on port 49152"
+        return told("undone", [off, *_undone(move, back, begun, why)], note=f"3 attempts, {why}")
+    return told("done", [off, *_done(move, back, n, mib, begun)])
+
+
+def _going(move: str, n: int, mib: float, begun: datetime, now: datetime) -> m.Step:
+    """One of them stands still."""
+    stalled, share = n == 10, (0.63, 0.84, 0.41, 0.97, 0.52, 0.29)[n - 7]
+    rate = 21.0 if stalled else 380.0 + 17 * (n % 5)
+    return step(
+        move, "running", begun + timedelta(seconds=34 if stalled else 9), attempts=2 if stalled else 1,
+        asked_at=begun + timedelta(seconds=9), moved_at=now - timedelta(seconds=130 if stalled else 2),
+        done_mib=share * mib, total_mib=mib, rate_mib_s=rate, eta_s=None if stalled else (1 - share) * mib / rate,
+        note="memory changes faster than it is copied" if stalled else "",
+    )  # fmt: skip
+
+
+def _undone(move: str, back: str, begun: datetime, why: str) -> list[m.Step]:
+    asked, failed, ended = (begun + timedelta(seconds=s) for s in (9, 120, 160))
+    return [
+        step(move, "failed", failed, ended, attempts=3, asked_at=asked, note=why),
+        step(back, "undone", ended + timedelta(seconds=1), ended + timedelta(seconds=16)),
+    ]
+
+
+def _done(move: str, back: str, n: int, mib: float, begun: datetime) -> list[m.Step]:
+    tries, asked = 2 if n == 2 else 1, begun + timedelta(seconds=9)
+    arrived = asked + timedelta(seconds=96 + 17 * (n % 4))
+    last = asked + timedelta(seconds=60 * (tries - 1))
+    return [
+        step(move, "done", last, arrived, attempts=tries, asked_at=asked, done_mib=mib, total_mib=mib),
+        step(back, "done", arrived, arrived + timedelta(seconds=15)),
+    ]
 
 
 def of_plan(plan: Plan, run: str) -> list[m.Operation]:

@@ -10,6 +10,7 @@ import pytest
 from durable.filed_cloud import make
 from durable.postgres import Postgres
 from durable.rig import copied
+from durable.serving.history_book import Book
 from durable.serving.metered_cloud import NAME, POLICY, MeteredCloud, opened
 from durable.serving.site import Build, Site
 from watari.act.durable.leading import Place
@@ -116,3 +117,19 @@ def on_postgres(server: Postgres, tmp_path: Path) -> Iterator[Build]:
             return site
 
         yield new
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def book(request: pytest.FixtureRequest, template: Path, tmp_path: Path) -> Iterator[Book]:
+    with ExitStack() as stack:
+        if request.param == "sqlite":
+            url = copied(template, tmp_path)
+        else:
+            server: Postgres = request.getfixturevalue("server")
+            url = server.new_database()
+        store = Store(url)
+        stack.callback(store.close)
+        lease = Lease(store)
+        lease.take()
+        stack.callback(lease.release)
+        yield Book(store, lease)

@@ -8,14 +8,17 @@ from datetime import datetime, timedelta, timezone
 
 from watari.web.contract import (
     NO_DATA,
+    Candidate,
     ChartTail,
     Ended,
     Flight,
+    HistoryPoint,
     Host,
     Loads,
     PageState,
     PageTick,
     Peak,
+    Rule,
     ServerDetails,
     Starved,
     Strip,
@@ -162,40 +165,11 @@ class FakeFeed:
                 else "Its steal is under the threshold, so nothing is done.",
             },
             "load": {"steal": steal, "per_vcpu": 1.23, "source": "prometheus", "age_s": 4.0},
-            "rules": [
-                {"name": "steal at or over 10 %, 3 rounds", "met": starved, "value": f"{steal:.0%}", "limit": ""},
-                {"name": "load at or over 1.00 per vCPU", "met": True, "value": "1.23", "limit": ""},
-                {"name": "last move over 60 min ago", "met": True, "value": "3 h 12 min ago", "limit": ""},
-                {"name": "not pinned", "met": True, "value": "", "limit": ""},
-            ],
-            "candidates": [
-                {
-                    "host": peer["name"],
-                    "score": 1.58 + 0.24 * i if i < 3 else None,
-                    "steal": 0.003 * (i + 1) if i < 3 else None,
-                    "same_role": i,
-                    "free_mib": 90_112 - 8192 * i,
-                    "cpu_after": 0.6 + 0.1 * i,
-                    "why": "Chosen, lowest score: steal 0.3 %, 1 web server there"
-                    if i == 0
-                    else f"Lost: {i} servers of the role there already, 1 on {peers[0]['name']}"
-                    if i < 3
-                    else "Out: CPU would reach 93 %, limit 80 %",
-                }
-                for i, peer in enumerate(peers)
-            ]
-            if starved
-            else [],
+            "rules": _rules(steal, starved),
+            "candidates": _candidates(peers) if starved else [],
             "candidates_note": "15 fit of 23" if starved else "",
             "help": "",
-            "history": [
-                {
-                    "t": (now - timedelta(seconds=STEP_S * (72 - i))).isoformat(),
-                    "steal": max(0.0, steal * math.exp(-((i - 60) ** 2) / 90) + 0.004 * math.sin(i)),
-                    "per_vcpu": 0.5 + 0.7 * math.exp(-((i - 58) ** 2) / 140) + 0.05 * math.sin(i * 1.7),
-                }
-                for i in range(73)
-            ],
+            "history": _history(now, steal),
             "moves": [
                 {
                     "from": "az1-h02",
@@ -356,6 +330,45 @@ class FakeFeed:
 
     def _now(self) -> str:
         return (DAY + timedelta(seconds=int(self.at_s))).isoformat()
+
+
+def _rules(steal: float, starved: bool) -> list[Rule]:
+    return [
+        {"name": "steal at or over 10 %, 3 rounds", "met": starved, "value": f"{steal:.0%}", "limit": ""},
+        {"name": "load at or over 1.00 per vCPU", "met": True, "value": "1.23", "limit": ""},
+        {"name": "last move over 60 min ago", "met": True, "value": "3 h 12 min ago", "limit": ""},
+        {"name": "not pinned", "met": True, "value": "", "limit": ""},
+    ]
+
+
+def _candidates(peers: list[Host]) -> list[Candidate]:
+    """The chosen one, two that lost, and one that is ruled out."""
+    why = ["Chosen, lowest score: steal 0.3 %, 1 web server there"]
+    why += [f"Lost: {i} servers of the role there already, 1 on {peers[0]['name']}" for i in (1, 2)]
+    why += ["Out: CPU would reach 93 %, limit 80 %"]
+    return [
+        {
+            "host": peer["name"],
+            "score": 1.58 + 0.24 * i if i < 3 else None,
+            "steal": 0.003 * (i + 1) if i < 3 else None,
+            "same_role": i,
+            "free_mib": 90_112 - 8192 * i,
+            "cpu_after": 0.6 + 0.1 * i,
+            "why": why[i],
+        }
+        for i, peer in enumerate(peers)
+    ]
+
+
+def _history(now: datetime, steal: float) -> list[HistoryPoint]:
+    return [
+        {
+            "t": (now - timedelta(seconds=STEP_S * (72 - i))).isoformat(),
+            "steal": max(0.0, steal * math.exp(-((i - 60) ** 2) / 90) + 0.004 * math.sin(i)),
+            "per_vcpu": 0.5 + 0.7 * math.exp(-((i - 58) ** 2) / 140) + 0.05 * math.sin(i * 1.7),
+        }
+        for i in range(73)
+    ]
 
 
 PEAK_SHAPES = ((9.4, 330.0, 1.2), (12.3, 1300.0, 0.25), (15.2, 1100.0, 0.2), (22.4, 1700.0, 0.35))
