@@ -60,6 +60,7 @@ class Serve(WatariCommand):
         from watari.app.logs import saying
         from watari.app.serving.controller import open_clouds, policies, serve
         from watari.app.serving.metrics import registry
+        from watari.app.tracing import exporting
         from watari.exporter.listening import listening, read_address
 
         if not parsed_args.cloud:
@@ -69,6 +70,7 @@ class Serve(WatariCommand):
         ended = threading.Event()
         with two_steps(ended), database.opened(parsed_args.database) as store, ExitStack() as stack:
             say = stack.enter_context(saying(self.stdout, parsed_args.log_format))
+            stack.enter_context(exporting())
             clouds = open_clouds(parsed_args.cloud)
             files = policies(parsed_args.policy, clouds)
             if address is not None:

@@ -38,6 +38,7 @@ class Worker(WatariCommand):
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         from watari.app import database, runs
         from watari.app.logs import saying
+        from watari.app.tracing import exporting
 
         if parsed_args.at_once is not None and parsed_args.at_once < 1:
             raise BadInput(f"--at-once {parsed_args.at_once}: a worker takes at least one operation")
@@ -45,6 +46,7 @@ class Worker(WatariCommand):
         with (
             two_steps(ended),
             saying(self.stdout, parsed_args.log_format) as say,
+            exporting(),
             database.opened(parsed_args.database) as store,
         ):
             runs.work(store, ended, say, parsed_args.at_once)

@@ -19,6 +19,7 @@ from watari.app.clouds import Cloud
 from watari.app.logs import Format, saying
 from watari.app.serving import controller
 from watari.app.serving.reconciler import Reconciler
+from watari.app.tracing import exporting
 from watari.errors import WatariError
 from watari.web.api.served import Settings, served
 
@@ -36,6 +37,7 @@ class Serving:
     out: str
     api: bool = False
     log: Format = "text"
+    traces: str = ""  # where a collector listens
     notify: str | None = None
 
 
@@ -91,6 +93,9 @@ def serve(orders: Serving) -> None:
         clouds = {NAME: opened(Path(orders.cloud))}
         files = controller.policies(orders.policy, clouds)
         with ExitStack() as stack:
+            if orders.traces:
+                os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = orders.traces
+                stack.enter_context(exporting())
             say = stack.enter_context(saying(sys.stdout, orders.log))
             seen: Callable[[Reconciler], None] = unseen
             if orders.api:

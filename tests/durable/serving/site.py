@@ -33,9 +33,11 @@ class Site:
     def write(self, mode: str, every: str = "0.3 s") -> None:
         (self.folder / "policy.yaml").write_text(POLICY.replace("MODE", mode).replace("0.3 s", every))
 
-    def serve(self, log: Format = "text") -> Controller:
+    def serve(self, log: Format = "text", *, api: bool = False, traces: str = "") -> Controller:
         out = self.folder / f"controller-{len(self.controllers)}.out"
-        orders = Serving(self.url, str(self.cloud.path), str(self.folder / "policy.yaml"), str(out), log=log)
+        orders = Serving(
+            self.url, str(self.cloud.path), str(self.folder / "policy.yaml"), str(out), log=log, api=api, traces=traces
+        )
         self.controllers.append(Controller(orders))
         return self.controllers[-1]
 

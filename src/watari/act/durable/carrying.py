@@ -5,7 +5,9 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
+from opentelemetry import trace
 from structlog.contextvars import bound_contextvars
 
 from watari.act.durable.books import Books, Unwritable
@@ -18,6 +20,7 @@ from watari.errors import Permanent, Transient
 from watari.plan.plan import OperationId
 
 log = logging.getLogger(__name__)
+TRACER: Final = trace.get_tracer("watari")
 POLL_S = 2.0  # between two looks at a move under way: a call or two each
 WAIT_S = 5.0  # between two tries of what waits for a budget of which nobody tells (hours, other workers)
 PROGRESS_S = 3.0  # between two writes of how far a move is
@@ -65,8 +68,11 @@ class Carrier:
                 return LEFT
             self._at_work.add(key)
         try:
-            with bound_contextvars(run=run_id, operation=operation):  # whatever is said about it says what it is about
-                return self._carry(run_id, OperationId(operation))
+            with bound_contextvars(run=run_id, operation=operation), TRACER.start_as_current_span("operation") as span:
+                span.set_attributes({"watari.run": run_id, "watari.operation": operation})
+                ended = self._carry(run_id, OperationId(operation))
+                span.set_attribute("watari.ended", ended)
+                return ended
         except Lost as e:
             log.info("%s", e)
         except Unwritable as e:

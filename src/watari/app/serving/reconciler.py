@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final
 
 import numpy as np
+from opentelemetry import trace
 
 from watari.act.durable.leading import Place
 from watari.act.durable.lease import Lost
@@ -39,6 +40,7 @@ from watari.plan.text import count, format_duration
 from watari.policy.values import Mode, Policy
 
 log = logging.getLogger(__name__)
+TRACER: Final = trace.get_tracer("watari")
 GAP_LOOKS: Final = 3.0  # so many looks missed, and no threshold has held on
 KEEP_S: Final = 300.0  # between two times that the memory is kept
 AGAIN_S: Final = 10.0  # between two tries to begin what the cloud gave no answer for
@@ -110,6 +112,17 @@ class Reconciler:
             log.warning("what was learned of %s cannot be read, it is learned anew: %s", self.cloud.name, e)
 
     def look(self) -> Look:
+        """One cycle, as a span for those who collect traces; see `_look`."""
+        with TRACER.start_as_current_span("look") as span:
+            look = self._look()
+            span.set_attributes(
+                {"watari.cloud": self.cloud.name, "watari.mode": look.mode, "watari.servers": look.servers}
+            )
+            if look.trouble:
+                span.set_status(trace.StatusCode.ERROR, look.trouble)
+        return look
+
+    def _look(self) -> Look:
         """One cycle. What keeps the cloud from being read is told in the answer; raises what the database says."""
         begun, cpu = time.perf_counter(), time.thread_time()
         self._decided, snapshot = "", None
